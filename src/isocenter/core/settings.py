@@ -1,0 +1,122 @@
+"""Settings of a verb: one frozen model whose field docstrings feed the command line, Python and the web alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from isocenter.core.errors import UsageError
+from isocenter.core.progress import Progress, Silent
+from isocenter.core.registry import unknown
+
+
+@dataclass(frozen=True)
+class SubjectMarker:
+    """Marks the field that a command is about: the first, unnamed argument."""
+
+
+@dataclass(frozen=True)
+class Short:
+    """A one-letter spelling of an option."""
+
+    letter: str
+
+
+Given = TypeVar("Given")
+Subject = Annotated[Given, SubjectMarker()]
+
+
+class Settings(BaseModel):
+    """The base of every stage's settings: frozen, documented per field, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    @classmethod
+    def subject(cls) -> str | None:
+        """The name of the field that the command is about."""
+        return next((name for name, field in cls.model_fields.items() if is_subject(field)), None)
+
+
+def is_subject(field: FieldInfo) -> bool:
+    """Whether a field is the command's subject."""
+    return any(isinstance(mark, SubjectMarker) for mark in field.metadata)
+
+
+Chosen = TypeVar("Chosen", bound=Settings)
+Result = TypeVar("Result")
+
+
+class Verb(Generic[Chosen, Result]):
+    """A stage's function together with its settings: call it with a subject and keywords, or with the settings."""
+
+    def __init__(self, settings: type[Chosen], function: Callable[[Chosen, Progress], Result]) -> None:
+        self.settings = settings
+        self.function = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__signature__ = _signature(settings)
+
+    def __call__(self, subject: Any = None, /, *, progress: Progress | None = None, **options: Any) -> Result:
+        """Run the stage."""
+        return self.function(self._settings(subject, options), progress or Silent())
+
+    def _settings(self, subject: Any, options: dict[str, Any]) -> Chosen:
+        if isinstance(subject, self.settings) and not options:
+            return subject
+        name = self.settings.subject()
+        if name is not None and subject is not None:
+            options = {name: subject, **options}
+        return build(self.settings, options)
+
+
+def verb(settings: type[Chosen]) -> Callable[[Callable[[Chosen, Progress], Result]], Verb[Chosen, Result]]:
+    """Join a stage's function to its settings."""
+    return lambda function: Verb(settings, function)
+
+
+def build(settings: type[Chosen], options: dict[str, Any]) -> Chosen:
+    """Settings from plain values; what does not fit is answered with the rule and the remedy."""
+    for name in options:
+        if name not in settings.model_fields:
+            raise unknown("setting", name, settings.model_fields)
+    try:
+        return settings.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "settings"
+        if first["type"] == "missing":
+            raise UsageError(f"`{field}` is missing", remedy=_description(settings, field)) from error
+        given = first.get("input")
+        raise UsageError(
+            f"`{field}` must fit its rule, got {given!r}", why=first["msg"], remedy=_description(settings, field)
+        ) from error
+
+
+def _description(settings: type[Settings], field: str) -> str:
+    known = settings.model_fields.get(field.split(".")[0])
+    return f"It is: {known.description}" if known and known.description else ""
+
+
+def _signature(settings: type[Settings]) -> inspect.Signature:
+    """What editors and `help()` show: the subject first, the rest by keyword."""
+    parameters = []
+    for name, field in settings.model_fields.items():
+        kind = inspect.Parameter.POSITIONAL_ONLY if is_subject(field) else inspect.Parameter.KEYWORD_ONLY
+        default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=cast(Any, field.annotation)))
+    parameters.sort(key=lambda parameter: (parameter.kind, parameter.default is not inspect.Parameter.empty))
+    return inspect.Signature(parameters)
+
+
+def as_paths(value: Any) -> Any:
+    """One path or several become a tuple of paths."""
+    if isinstance(value, str | Path):
+        return (Path(value),)
+    return tuple(Path(one) for one in value)

@@ -1,0 +1,1 @@
+"""Where files are fetched from: folders, archives, public collections."""

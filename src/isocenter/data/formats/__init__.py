@@ -1,0 +1,1 @@
+"""File formats: one file each, from bytes to images and back."""

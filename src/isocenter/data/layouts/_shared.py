@@ -1,0 +1,220 @@
+"""What every layout sees and says: the survey of a source, the user's wishes, and the draft that all fill in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from isocenter.core.case import Covariate
+from isocenter.core.cohort import Refusal
+from isocenter.core.errors import OpenQuestion
+from isocenter.core.image import ImageFacts
+from isocenter.core.labels import LabelDefinition, Value
+from isocenter.core.settings import Settings
+from isocenter.data.formats._shared import Table
+
+
+class Wishes(Settings):
+    """What the user may say of a folder where its files alone leave a doubt."""
+
+    layout: str | None = None
+    """Read the folder in this way instead of recognising it; `isocenter list layouts` names them."""
+    table: Path | None = None
+    """The table to take labels from, where there are several."""
+    label: tuple[str, ...] = ()
+    """Column(s) that are the label, or `folder` for the folder's name; `none` to take no label."""
+    patient: str | None = None
+    """Column that names the patient."""
+    split: str | None = None
+    """Column that holds train, val or test."""
+    group: str | None = None
+    """Column whose equal values must stay in one split (near-duplicates, specimens)."""
+    date: str | None = None
+    """Column that holds the date of the visit."""
+    covariate: tuple[str, ...] = ()
+    """Column(s) to keep beside the image; all other columns are kept too unless this is given."""
+    channels: tuple[str, ...] = ()
+    """Series to join as channels of one case, as NAME=PATTERN of the series description, or `none`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Everything that was found in a source, before anyone says what it means.
+
+    Attributes:
+        root: the folder; every path below is absolute, in POSIX form.
+        images: what the headers say of every image, masks included.
+        tables: CSV and Excel tables, read whole as text.
+        documents: JSON, XML, YAML and text files that a layout may want to read.
+    """
+
+    root: str
+    images: tuple[ImageFacts, ...]
+    tables: tuple[Table, ...] = ()
+    documents: tuple[str, ...] = ()
+
+    def relative(self, path: str) -> PurePosixPath:
+        """A path as seen from the root."""
+        return PurePosixPath(path).relative_to(self.root)
+
+    @cached_property
+    def by_file(self) -> dict[str, list[ImageFacts]]:
+        """Images by file, for layouts whose annotations name files."""
+        found: dict[str, list[ImageFacts]] = {}
+        for image in self.images:
+            for path in image.files:
+                found.setdefault(path, []).append(image)
+        return found
+
+    def document(self, name: str) -> list[str]:
+        """Documents of that file name, the nearest to the root first."""
+        found = [path for path in self.documents if PurePosixPath(path).name.lower() == name.lower()]
+        return sorted(found, key=lambda path: (len(PurePosixPath(path).parts), path))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one reader says of one case."""
+
+    name: str
+    value: Value
+    reader: str = "reference"
+
+
+@dataclass(slots=True)
+class CaseDraft:
+    """A case in the making."""
+
+    key: str
+    images: dict[str, ImageFacts] = field(default_factory=dict)
+    patient: str | None = None
+    visit: str | None = None
+    date: str | None = None
+    claims: list[Claim] = field(default_factory=list)
+    split: str | None = None
+    group: str | None = None
+    covariates: dict[str, Covariate] = field(default_factory=dict)
+
+    def claim(self, name: str, value: Value, reader: str = "reference") -> None:
+        """Say something of the case; the same thing said twice counts once."""
+        claim = Claim(name, value, reader)
+        if claim not in self.claims:
+            self.claims.append(claim)
+
+    @property
+    def first(self) -> ImageFacts:
+        """The image of the first channel."""
+        return next(iter(self.images.values()))
+
+
+@dataclass
+class Draft:
+    """What the layouts have understood so far, with their evidence."""
+
+    cases: dict[str, CaseDraft] = field(default_factory=dict)
+    labels: dict[str, LabelDefinition] = field(default_factory=dict)
+    layouts: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    questions: list[OpenQuestion] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    """Keys of images that a layout has given a meaning: in a case, or as somebody's mask."""
+    explained: set[str] = field(default_factory=set)
+    """Paths of files that are not images of cases and whose use is known: tables, annotations, side-cars."""
+
+    def understood(self, layout: str, *evidence: str) -> None:
+        """A layout recognised itself, and by what."""
+        if layout not in self.layouts:
+            self.layouts.append(layout)
+        self.evidence.extend(evidence)
+
+    def add(self, key: str, images: dict[str, ImageFacts]) -> CaseDraft:
+        """A new case; its images are no longer free for other layouts."""
+        case = CaseDraft(key, dict(images))
+        case.patient = next((image.patient for image in images.values() if image.patient), None)
+        case.visit = next((image.study for image in images.values() if image.study), None)
+        case.date = next((image.date for image in images.values() if image.date), None)
+        self.cases[key] = case
+        self.taken.update(image.key for image in images.values())
+        return case
+
+    def free(self, survey: Survey) -> list[ImageFacts]:
+        """Images that no layout has given a meaning yet."""
+        return [image for image in survey.images if image.key not in self.taken]
+
+    def define(self, label: LabelDefinition) -> None:
+        """Add a label to the schema, or more classes to one that is there."""
+        known = self.labels.get(label.name)
+        if known is not None and known.kind == label.kind:
+            extra = tuple(one for one in label.classes if one.name not in {old.name for old in known.classes})
+            label = known.model_copy(update={"classes": known.classes + extra})
+        self.labels[label.name] = label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One way in which people arrange images and labels.
+
+    Layouts are asked in the order of `rank`; each looks at the survey and adds what it understands to the draft. One
+    that does not recognise itself leaves the draft alone.
+
+        10  structures with a marker file: they make their cases and labels themselves
+        30  masks beside images: they take the masks away
+        50  whatever is left becomes a case each; series of one patient may become channels of one case
+        60  folders named train, val, test
+        70  folders named for classes
+        80  tables whose rows name the cases
+        90  a table without images
+
+    Attributes:
+        rank: when to be asked.
+        understand: look, and add to the draft.
+    """
+
+    rank: int
+    understand: Callable[[Survey, Wishes, Draft], None]
+
+
+SPLIT_NAMES: dict[str, str] = {
+    **dict.fromkeys(("train", "training", "tr", "trn", "dev_train"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "tune", "tuning"), "val"),
+    **dict.fromkeys(("test", "testing", "ts", "tst", "holdout", "hold_out", "hold-out"), "test"),
+}
+"""How people spell the three splits."""
+
+
+def case_key(survey: Survey, image: ImageFacts) -> str:
+    """A readable, stable name for a case of one image: its place below the root."""
+    if image.group and image.series:
+        return image.key
+    stem = survey.relative(image.files[0]).as_posix()
+    return f"{stem}#{image.part}" if image.part else stem
+
+
+def stem(path: str) -> str:
+    """A file's name without its ending, also for double endings such as `.nii.gz`."""
+    name = PurePosixPath(path).name
+    for ending in (".nii.gz", ".tar.gz", ".seg.nrrd"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return PurePosixPath(name).stem
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Sorted so that 2 comes before 10."""
+    return sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+
+
+def common_folders(paths: Sequence[PurePosixPath]) -> int:
+    """How many leading folders all relative paths share."""
+    if not paths:
+        return 0
+    shortest = min(len(path.parts) - 1 for path in paths)
+    for depth in range(shortest):
+        if len({path.parts[depth] for path in paths}) > 1:
+            return depth
+    return shortest

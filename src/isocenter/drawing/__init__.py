@@ -1,0 +1,1 @@
+"""Pictures of images and counts: one look for terminal, page and report."""

@@ -1,0 +1,1 @@
+"""Every sentence that a clinician reads, in English and Chinese."""

@@ -1,0 +1,1 @@
+"""Atomic files, locks, the memory-mapped cache and the SQL engine."""
