@@ -15,6 +15,9 @@ A class exists only where a caller acts differently. Every message says what, wh
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class IsocenterError(Exception):
     """Something was refused; the text says what, why, and what to do next."""
@@ -26,6 +29,10 @@ class IsocenterError(Exception):
         self.what = what
         self.why = why
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it crosses to another process, which would otherwise lose the words after the first."""
+        return partial(type(self), self.what, why=self.why, remedy=self.remedy), ()
 
     def __str__(self) -> str:
         reason = f"{self.what}: {self.why}" if self.why else self.what
@@ -74,4 +81,4 @@ class MissingExtra(IsocenterError):
 
 def _sentence(text: str) -> str:
     text = text.strip()
-    return text if text.endswith((".", "!", "?", ":", "`")) else text + "."
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."

@@ -1,6 +1,6 @@
 """The shelf of one kind of thing is its folder: one file is one thing, found by its file name.
 
-Nothing is decorated, cached or listed by hand. Third parties add through an entry-point group that carries the dotted
+Nothing is decorated or listed by hand. Third parties add through an entry-point group that carries the dotted
 name of the folder.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,7 +60,13 @@ def _kind(shelf: ModuleType) -> str:
 
 
 def _foreign(shelf: ModuleType) -> dict[str, metadata.EntryPoint]:
-    return {point.name: point for point in metadata.entry_points(group=shelf.__name__)}
+    return _installed(shelf.__name__)
+
+
+@cache
+def _installed(group: str) -> dict[str, metadata.EntryPoint]:
+    """Entry points stay as they are while a program runs, and listing them takes long enough to be felt."""
+    return {point.name: point for point in metadata.entry_points(group=group)}
 
 
 def _source(shelf: ModuleType, name: str) -> Path | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from isocenter.core.errors import UsageError
@@ -36,6 +36,15 @@ class Settings(BaseModel):
     """The base of every stage's settings: frozen, documented per field, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        """Where several values may stand, one may stand alone; a path may stand for its text."""
+        if not isinstance(given, dict):
+            return given
+        several = {name for name, field in cls.model_fields.items() if get_origin(_bare(field.annotation)) is tuple}
+        return {name: _as_tuple(value) if name in several else value for name, value in given.items()}
 
     @classmethod
     def subject(cls) -> str | None:
@@ -115,8 +124,11 @@ def _signature(settings: type[Settings]) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def as_paths(value: Any) -> Any:
-    """One path or several become a tuple of paths."""
+def _as_tuple(value: Any) -> Any:
     if isinstance(value, str | Path):
-        return (Path(value),)
-    return tuple(Path(one) for one in value)
+        return (str(value),)
+    return tuple(str(one) if isinstance(one, Path) else one for one in value) if isinstance(value, Iterable) else value
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from isocenter.core import registry
 from isocenter.core.errors import Unreadable, UsageError
 from isocenter.core.image import Image, ImageFacts
+from isocenter.core.progress import Progress, Silent
 from isocenter.core.words import listed
 from isocenter.data import formats
 from isocenter.data.formats._shared import HEAD_BYTES, Collected, Described, Format, ReadOptions
@@ -31,8 +32,9 @@ def identify(path: Path, known: dict[str, Format] | None = None) -> str | None:
     return None
 
 
-def describe(paths: Iterable[Path]) -> Described:
+def describe(paths: Iterable[Path], progress: Progress | None = None) -> Described:
     """What the headers of files of any format say; a file of no known format is refused by name."""
+    told = progress or Silent()
     known = shelf()
     by_format: dict[str, list[Path]] = defaultdict(list)
     collected = Collected()
@@ -43,11 +45,13 @@ def describe(paths: Iterable[Path]) -> Described:
             collected.refuse(path, f"cannot be opened ({error.strerror}).")
             continue
         if name is None:
+            told.advance()
             collected.refuse(path, "not an image of a known format.")
         else:
             by_format[name].append(path)
     for name, members in by_format.items():
         found = known[name].describe(members)
+        told.advance(len(members))
         collected.images.extend(found.images)
         collected.tables.extend(found.tables)
         collected.refused.extend(found.refused)
@@ -68,16 +72,19 @@ def read(path: str | Path, *, resample: bool = False, window: bool = False) -> l
         resample: lay uneven, tilted or gappy slices onto a regular grid instead of refusing them.
         window: apply the file's own display window instead of keeping the measured values.
     """
-    place = Path(path)
-    if not place.exists():
-        raise UsageError(f"{place} does not exist", remedy="Check the spelling of the path")
-    paths = sorted(one for one in place.rglob("*") if one.is_file()) if place.is_dir() else [place]
-    found = describe(paths)
+    found = describe_place(Path(path))
     if not found.images:
         reasons = listed(sorted({one.reason for one in found.refused}), most=3)
-        raise Unreadable(f"{place}", why=f"holds no image that can be read: {reasons}")
+        raise Unreadable(f"{path}", why=f"holds no image that can be read. {reasons}")
     options = ReadOptions(resample=resample, window=window)
     return [read_facts(facts, options) for facts in found.images]
+
+
+def describe_place(place: Path) -> Described:
+    """What the headers of a file, or of every file below a folder, say."""
+    if not place.exists():
+        raise UsageError(f"{place} does not exist", remedy="Check the spelling of the path")
+    return describe(sorted(one for one in place.rglob("*") if one.is_file()) if place.is_dir() else [place])
 
 
 def write(image: Image, path: str | Path) -> list[Path]:
@@ -89,12 +96,23 @@ def write(image: Image, path: str | Path) -> list[Path]:
     return form.write(image, place)
 
 
+def has_writer(path: Path) -> bool:
+    """Whether a file of this ending can be written."""
+    return _writer(path) is not None
+
+
 def writer_for(path: Path) -> Format:
     """The format that writes files of this ending."""
+    form = _writer(path)
+    if form is None:
+        writers = [one for one in shelf().values() if one.write is not None]
+        endings = sorted({suffix for one in writers for suffix in one.suffixes})
+        raise UsageError(
+            f"Nothing writes a file named {path.name}", remedy=f"Known endings: {listed(endings, most=40)}"
+        )
+    return form
+
+
+def _writer(path: Path) -> Format | None:
     lower = path.name.lower()
-    writers = [form for form in shelf().values() if form.write is not None]
-    for form in writers:
-        if lower.endswith(form.suffixes):
-            return form
-    endings: Sequence[str] = sorted({suffix for form in writers for suffix in form.suffixes})
-    raise UsageError(f"Nothing writes a file named {path.name}", remedy=f"Known endings: {listed(endings, most=40)}")
+    return next((one for one in shelf().values() if one.write is not None and lower.endswith(one.suffixes)), None)

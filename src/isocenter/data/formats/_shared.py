@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import bz2
+import io
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocenter.core.cohort import Refusal
-from isocenter.core.errors import IsocenterError, Unreadable
-from isocenter.core.image import Image, ImageFacts
+from isocenter.core.errors import IsocenterError, Unreadable, UsageError
+from isocenter.core.geometry import Geometry
+from isocenter.core.image import Image, ImageFacts, Intensity, Origin
 from isocenter.core.words import sized
+
+_CHUNK = 1 << 20
 
 HEAD_BYTES = 1024
 """How much of a file's beginning `sniff` is shown."""
@@ -21,14 +29,21 @@ HEAD_BYTES = 1024
 MOST_PIXEL_BYTES = 4 * 1024**3
 """The largest array a header may announce before it is taken for a decompression bomb."""
 
+MOST_FROM_SMALL = 512 * 1000**2
+"""Up to here a compressed file may unpack as far as it likes: an empty mask shrinks a thousandfold."""
+
+MOST_RATIO = 200
+"""Beyond `MOST_FROM_SMALL`, so many times its own size is the most that a compressed file may unpack to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it was read: text cells, empty where missing."""
+    """A table as it was read: text cells, empty where missing; `notes` say what a person should know."""
 
     path: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
 
     def column(self, name: str) -> list[str]:
         """The cells of one column."""
@@ -52,10 +67,12 @@ class ReadOptions:
     Attributes:
         resample: lay unevenly spaced, tilted or gappy slices onto a regular grid instead of refusing them.
         window: apply the file's own window (VOI LUT) instead of keeping the measured values.
+        indices: keep the numbers of a palette image instead of its colours, for masks; the image then has one channel.
     """
 
     resample: bool = False
     window: bool = False
+    indices: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,3 +199,147 @@ def with_channel(array: NDArray[np.generic]) -> tuple[NDArray[np.generic], str]:
     if array.ndim == 4:
         return array[np.newaxis], "CTZYX"
     raise ValueError(f"an image has 2, 3 or 4 dimensions, got {array.ndim}")
+
+
+class Careful(io.BufferedReader):
+    """A file that is never asked for more than it holds: a header that announces gigabytes costs nothing.
+
+    Python sets aside as much memory as a read asks for, before it looks whether so much is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most the rest of the file."""
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def check_ratio(path: Path, needed: int) -> None:
+    """Refuse a small compressed file that would unpack to a large array: real images do not shrink that far."""
+    stored = path.stat().st_size
+    if needed > MOST_FROM_SMALL and needed > stored * MOST_RATIO:
+        raise Unreadable(
+            f"{path}",
+            why=f"{sized(stored)} would unpack to {sized(needed)}, which is how a decompression bomb looks",
+            remedy="Save it uncompressed if it is meant to be that large",
+        )
+
+
+def inflate(file: BinaryIO, needed: int, codec: str) -> bytearray:
+    """At most `needed` bytes out of a compressed stream (`gzip`, `zlib` or `bzip2`); fewer where it is cut short."""
+    out = bytearray()
+    engine = _engine(codec)
+    pending = file.read(_CHUNK)
+    while len(out) < needed:
+        piece = engine.decompress(pending, min(_CHUNK, needed - len(out)))
+        out += piece
+        if engine.eof:  # gzip and bzip2 files may be joined end to end
+            pending = engine.unused_data or file.read(_CHUNK)
+            if codec == "zlib" or not pending.strip(b"\0"):
+                break
+            engine = _engine(codec)
+            continue
+        pending = b"" if isinstance(engine, bz2.BZ2Decompressor) else engine.unconsumed_tail
+        hungry = engine.needs_input if isinstance(engine, bz2.BZ2Decompressor) else not pending
+        if hungry:
+            pending = file.read(_CHUNK)
+            if not pending and not piece:
+                break
+    return out
+
+
+def _engine(codec: str) -> zlib._Decompress | bz2.BZ2Decompressor:
+    if codec == "bzip2":
+        return bz2.BZ2Decompressor()
+    return zlib.decompressobj(zlib.MAX_WBITS | (32 if codec == "zlib" else 16))
+
+
+def beside(header: Path, name: str) -> Path:
+    """The data file that a header names: it must be a plain file in the header's own folder."""
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
+        raise Unreadable(
+            f"{header}", why=f"names its data file as {name!r}", remedy="It must lie in the same folder, without a path"
+        )
+    path = header.parent / name
+    if path.is_symlink():
+        raise Unreadable(f"{header}", why=f"its data file {name} is a link", remedy="Put the file itself there")
+    if not path.is_file():
+        raise Unreadable(f"{header}", why=f"its data file {name} is missing", remedy="Put it in the same folder")
+    return path
+
+
+def native(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The same numbers in this machine's byte order, contiguous and writable."""
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return array if array.flags.writeable else array.copy()
+
+
+def geometry_of(facts: ImageFacts) -> Geometry:
+    """The geometry that a header announced."""
+    if facts.affine is not None:
+        return Geometry(np.reshape(facts.affine, (4, 4)), spacing_known=facts.spacing is not None)
+    return Geometry.unknown() if facts.spacing is None else Geometry.sized(facts.spacing)
+
+
+def image_of(facts: ImageFacts, array: NDArray[np.generic], *, notes: Sequence[str] = ()) -> Image:
+    """The image of these facts, now that its pixels are there; refused where they no longer fit together."""
+    if array.shape != facts.shape:
+        found, told = ("x".join(map(str, shape)) for shape in (array.shape, facts.shape))
+        raise Unreadable(
+            facts.files[0], why=f"holds {found} pixels where {told} were seen before", remedy="Ingest the folder again"
+        )
+    return Image(
+        array=array,
+        axes=facts.axes,
+        geometry=geometry_of(facts),
+        intensity=Intensity(facts.intensity),
+        channels=facts.channels,
+        modality=facts.modality,
+        times=facts.times,
+        origin=Origin(format=facts.format, files=facts.files, part=facts.part),
+        notes=(*facts.notes, *notes),
+        classes=facts.classes,
+    )
+
+
+def placed_at(facts: ImageFacts, geometry: Geometry) -> ImageFacts:
+    """The facts with what is known of place and spacing."""
+    affine = tuple(float(value) for value in geometry.affine.ravel()) if geometry.placed else None
+    return replace(facts, affine=affine, spacing=geometry.spacing if geometry.spacing_known else None)
+
+
+def not_numbers(array: NDArray[np.generic]) -> list[str]:
+    """A note on values that are not numbers, where there are any."""
+    bad = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+    return [f"{bad:,} values are not numbers (NaN or infinite)"] if bad else []
+
+
+def plain(array: NDArray[np.generic], path: Path, kinds: Iterable[str]) -> NDArray[np.generic]:
+    """The array in one of the kinds of number (`u1`, `f4`) that a format holds; no value changes."""
+    known = set(kinds)
+    wider = {"b1": ("u1",), "f2": ("f4",), "i8": ("i4",), "u8": ("u4",)}
+    if array.dtype.str[1:] in known:
+        return array
+    for kind in wider.get(array.dtype.str[1:], ()):
+        if kind in known and array.size and (kind[0] not in "iu" or _fits(array, kind)):
+            return array.astype(kind)
+    raise UsageError(
+        f"{path.name} cannot hold values of kind {array.dtype}",
+        remedy="Convert them first, or write .nrrd, which holds most kinds of number",
+    )
+
+
+def _fits(array: NDArray[np.generic], kind: str) -> bool:
+    limits = np.iinfo(kind)
+    return int(array.min()) >= limits.min and int(array.max()) <= limits.max
+
+
+def frame_step(image: Image) -> float | None:
+    """Seconds from frame to frame, where they are known and even; most formats can say no more."""
+    if image.times is None or len(image.times) < 2:
+        return None
+    steps = np.diff(image.times)
+    return float(steps[0]) if np.allclose(steps, steps[0], rtol=1e-3) else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from isocenter.core.case import Covariate
 from isocenter.core.cohort import Refusal
@@ -59,6 +62,14 @@ class Survey:
     def relative(self, path: str) -> PurePosixPath:
         """A path as seen from the root."""
         return PurePosixPath(path).relative_to(self.root)
+
+    def place(self, path: str) -> str:
+        """A path as seen from the root, as text: for walks over very many images."""
+        return path.removeprefix(self.root).lstrip("/")
+
+    def folders(self, image: ImageFacts) -> tuple[str, ...]:
+        """The folders below the root in which an image lies, outermost first."""
+        return tuple(self.place(image.files[0]).split("/")[:-1])
 
     @cached_property
     def by_file(self) -> dict[str, list[ImageFacts]]:
@@ -134,6 +145,7 @@ class Draft:
 
     def add(self, key: str, images: dict[str, ImageFacts]) -> CaseDraft:
         """A new case; its images are no longer free for other layouts."""
+        key = self._unused(key)
         case = CaseDraft(key, dict(images))
         case.patient = next((image.patient for image in images.values() if image.patient), None)
         case.visit = next((image.study for image in images.values() if image.study), None)
@@ -141,6 +153,17 @@ class Draft:
         self.cases[key] = case
         self.taken.update(image.key for image in images.values())
         return case
+
+    def _unused(self, key: str) -> str:
+        number, unused = 1, key
+        while unused in self.cases:
+            number += 1
+            unused = f"{key} ({number})"
+        return unused
+
+    def refuse(self, path: str, reason: str) -> None:
+        """Write down that a file was not taken, and why."""
+        self.refused.append(Refusal(path=path, reason=reason))
 
     def free(self, survey: Survey) -> list[ImageFacts]:
         """Images that no layout has given a meaning yet."""
@@ -179,29 +202,89 @@ class Layout:
     understand: Callable[[Survey, Wishes, Draft], None]
 
 
-SPLIT_NAMES: dict[str, str] = {
-    **dict.fromkeys(("train", "training", "tr", "trn", "dev_train"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "tune", "tuning"), "val"),
-    **dict.fromkeys(("test", "testing", "ts", "tst", "holdout", "hold_out", "hold-out"), "test"),
-}
-"""How people spell the three splits."""
+def read_json(draft: Draft, path: str) -> Any:
+    """The content of a JSON file; one that is damaged is refused by name and gives None."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        draft.refuse(path, f"is not sound JSON ({' '.join(str(error).split())[:120] or type(error).__name__}).")
+        return None
+
+
+class Lookup:
+    """Finds the image that an annotation names: the longest fitting tail of the path, then the nearest."""
+
+    def __init__(self, images: Iterable[ImageFacts]) -> None:
+        self._by_name: dict[str, list[ImageFacts]] = {}
+        self._by_stem: dict[str, list[ImageFacts]] = {}
+        for image in images:
+            for path in image.files[:1]:
+                self._by_name.setdefault(path.rsplit("/", 1)[-1].lower(), []).append(image)
+                self._by_stem.setdefault(stem(path).lower(), []).append(image)
+
+    def find(self, named: str, near: str) -> ImageFacts | None:
+        """The image that `named` means when read in the file `near`; None where none fits, or several fit alike.
+
+        Args:
+            named: a file name or path as an annotation writes it, with or without its ending.
+            near: the path of the annotation; among equals the image with the most folders in common is meant.
+        """
+        named = named.replace("\\", "/").lower().strip()
+        name = named.rsplit("/", 1)[-1]
+        found = self._by_name.get(name) or self._by_stem.get(stem(name)) or self._by_stem.get(name) or []
+        if len(found) < 2:
+            return found[0] if found else None
+        wanted, place = named.split("/")[::-1], near.lower().split("/")
+        ranked = sorted(((_fit(image, wanted, place), image.key, image) for image in found), key=lambda one: one[:2])
+        return ranked[-1][2] if ranked[-1][0] > ranked[-2][0] else None
+
+
+def _fit(image: ImageFacts, wanted: Sequence[str], place: Sequence[str]) -> tuple[int, int]:
+    parts = image.files[0].lower().split("/")
+    return _shared_lead(parts[-2::-1], wanted[1:]), _shared_lead(parts, place)
+
+
+def _shared_lead(one: Sequence[str], other: Sequence[str]) -> int:
+    shared = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in shared)
+
+
+def same_plane(one: ImageFacts, other: ImageFacts) -> bool:
+    """Whether two images have as many columns, rows and slices."""
+    return all(one.extent(axis) == other.extent(axis) for axis in "XYZ")
+
+
+def same_grid(one: ImageFacts, other: ImageFacts) -> bool:
+    """Whether two images have as many voxels at the same place in the patient, as far as their headers say."""
+    if not same_plane(one, other):
+        return False
+    if one.affine is None or other.affine is None:
+        return one.affine is other.affine
+    return all(abs(a - b) <= 1e-2 for a, b in zip(one.affine, other.affine, strict=True))
+
+
+def extent_words(image: ImageFacts) -> str:
+    """The size of an image as people write it: `512 x 512` or `512 x 512 x 30`."""
+    sizes = [image.extent(axis) for axis in ("XYZ" if "Z" in image.axes else "XY")]
+    return " x ".join(str(size) for size in sizes)
 
 
 def case_key(survey: Survey, image: ImageFacts) -> str:
     """A readable, stable name for a case of one image: its place below the root."""
     if image.group and image.series:
         return image.key
-    stem = survey.relative(image.files[0]).as_posix()
-    return f"{stem}#{image.part}" if image.part else stem
+    place = survey.place(image.files[0])
+    return f"{place}#{image.part}" if image.part else place
 
 
 def stem(path: str) -> str:
     """A file's name without its ending, also for double endings such as `.nii.gz`."""
-    name = PurePosixPath(path).name
+    name = path.rsplit("/", 1)[-1]
     for ending in (".nii.gz", ".tar.gz", ".seg.nrrd"):
         if name.lower().endswith(ending):
             return name[: -len(ending)]
-    return PurePosixPath(name).stem
+    lead, _, ending = name.rpartition(".")
+    return lead if lead and ending else name
 
 
 def in_natural_order(names: Iterable[str]) -> list[str]:

@@ -1,0 +1,142 @@
+"""The `isocenter` command: finds the commands by file name and loads only the one that is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from isocenter.cli import commands
+from isocenter.cli._command import Command, given_values, parameters
+from isocenter.cli.console import Shown, log, output, print_error, print_json
+from isocenter.core import registry
+from isocenter.core.errors import IsocenterError, StorageProblem
+from isocenter.core.optional import version
+from isocenter.core.settings import build
+
+ORDER = ("demo", "ingest", "show", "convert", "list", "doctor")
+"""The order in which help lists the commands: that of the work. Others follow by name."""
+
+
+class Commands(click.Group):
+    """The shelf of commands as a command group; help reads first docstring lines without importing anything."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the work."""
+        found = registry.names(commands)
+        return sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command, loaded only when it is called."""
+        if cmd_name not in registry.names(commands):
+            raise registry.unknown("command", cmd_name, self.list_commands(ctx))
+        return _loaded(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, each with its first docstring line."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, registry.blurb(commands, name)) for name in self.list_commands(ctx)])
+
+
+def _loaded(name: str) -> click.Command:
+    command: Command = registry.get(commands, name)
+    settings = command.verb.settings
+
+    def callback(*, json_wanted: bool, debug: bool, **values: Any) -> None:
+        try:
+            shown = Shown(log())
+            with shown.running():
+                result = command.verb(build(settings, given_values(settings, values)), progress=shown)
+        except IsocenterError as error:
+            _fail(error, json_wanted=json_wanted, debug=debug)
+        except OSError as error:
+            what = f"{error.filename or 'A file'} cannot be used"
+            _fail(StorageProblem(what, why=error.strerror or str(error)), json_wanted=json_wanted, debug=debug)
+        if json_wanted:
+            print_json(command.document(result))
+        else:
+            command.show(result, output())
+
+    return click.Command(name, callback=callback, params=parameters(settings), help=_help(command, settings))
+
+
+def _help(command: Command, settings: Any) -> str:
+    """The verb's docstring, and what its subject is."""
+    subject = settings.subject()
+    about = settings.model_fields[subject].description if subject else None
+    text = command.verb.__doc__ or ""
+    return f"{text}\n\n{subject.upper()}: {about}" if subject and about else text
+
+
+def _fail(error: IsocenterError, *, json_wanted: bool, debug: bool) -> NoReturn:
+    if debug:
+        raise error
+    print_error(error, json_wanted=json_wanted)
+    raise click.exceptions.Exit(error.exit_code)
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        output().print(f"isocenter {version('isocenter')}")
+        ctx.exit()
+
+
+app = Commands(
+    "isocenter",
+    help="From a folder of medical images to a diagnostic model you can defend, on one machine.",
+    epilog="`isocenter COMMAND --help` explains one command. Start with `isocenter demo`.",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and stop.",
+        )
+    ],
+    no_args_is_help=True,
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        outcome = app.main(args=list(arguments), prog_name="isocenter", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        output().print(error.format_message(), markup=False)
+        return 2
+    except click.ClickException as error:
+        return _wrong_usage(error)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        log().print("isocenter: stopped. What was finished is kept; the same command takes it up again.", markup=False)
+        return 130
+    except IsocenterError as error:
+        if "--debug" in arguments:
+            raise
+        print_error(error, json_wanted="--json" in arguments)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  # a doctor is told one sentence; the traceback is one option away
+        if "--debug" in arguments:
+            raise
+        print_error(_fault(error), json_wanted="--json" in arguments)
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _fault(error: Exception) -> IsocenterError:
+    """What to say of an error that nobody foresaw."""
+    return IsocenterError(
+        "Something went wrong that should not have",
+        why=f"{type(error).__name__}: {error}",
+        remedy="Run the same command with `--debug` and report what it prints; nothing half done was kept",
+    )
+
+
+def _wrong_usage(error: click.ClickException) -> int:
+    where = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        where = f" See `{error.ctx.command_path} --help`."
+    log().print(f"isocenter: {error.format_message()}{where}", markup=False, style="red", soft_wrap=True)
+    return 2

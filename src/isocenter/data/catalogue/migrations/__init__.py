@@ -1,0 +1,1 @@
+"""How the tables of an older cohort become those of today."""

@@ -1,0 +1,80 @@
+"""From what a reader drew to a label map: each class by its number, whatever the file's own values are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocenter.core.errors import Unreadable
+from isocenter.core.image import Image, ImageFacts, Intensity
+from isocenter.core.labels import MaskValue
+from isocenter.data.files import describe, read_facts
+from isocenter.data.formats._shared import ReadOptions
+from isocenter.data.mask_values import codes, is_background, read_mask
+
+
+def read_mask_value(value: MaskValue) -> Image:
+    """A mask as a label map: 0 is background, the classes follow from 1 in the order of the file's own values.
+
+    Values that lie between two known ones, as JPEG leaves them, count as the nearest. Regions that may overlap come
+    as one channel each, holding 1 where the region is.
+    """
+    facts = _facts(value)
+    if len(facts.channels) > 1 and facts.role == "mask":
+        return _regions(facts, value)
+    image = read_mask(facts)
+    known = sorted(value.mapping)
+    names = [value.mapping[number] for number in known]
+    if not known:
+        return replace(image, intensity=Intensity.LABEL)
+    pixels = codes(image)
+    numbers = _numbers(known, names)
+    if known[0] != 0:
+        known, numbers = [0, *known], np.concatenate([[0], numbers])
+    array = numbers[_nearest(pixels, np.asarray(known))]
+    classes = {int(number): name for number, name in zip(_numbers(sorted(value.mapping), names), names, strict=True)}
+    classes.pop(0, None)
+    return replace(
+        image,
+        array=array.reshape((1, *pixels.shape)),
+        channels=("label",),
+        intensity=Intensity.LABEL,
+        classes=classes,
+    )
+
+
+def _facts(value: MaskValue) -> ImageFacts:
+    found = describe(Path(path) for path in value.files)
+    fitting = [image for image in found.images if image.part == value.part]
+    if not fitting:
+        reason = found.refused[0].reason if found.refused else "the mask is no longer in the file."
+        raise Unreadable(f"{value.files[0]}", why=reason)
+    return fitting[0]
+
+
+def _regions(facts: ImageFacts, value: MaskValue) -> Image:
+    image = read_facts(facts, ReadOptions())
+    if value.channel is None or value.channel not in image.channels:
+        return image
+    place = image.channels.index(value.channel)
+    return replace(image, array=image.array[place : place + 1], channels=(value.channel,))
+
+
+def _numbers(known: list[int], names: list[str]) -> NDArray[np.int64]:
+    """The class number of each known value: 0 for background, the others counted from 1; one name has one number."""
+    order: dict[str, int] = {}
+    for number, name in zip(known, names, strict=True):
+        if not is_background(number, name):
+            order.setdefault(name, len(order) + 1)
+    return np.asarray([order.get(name, 0) for name in names], dtype=np.int64)
+
+
+def _nearest(pixels: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The position of the nearest known value of every pixel."""
+    right = np.clip(np.searchsorted(known, pixels), 1, len(known) - 1) if len(known) > 1 else np.zeros_like(pixels)
+    left = np.maximum(right - 1, 0)
+    closer = np.abs(pixels - known[left]) <= np.abs(known[right] - pixels)
+    return np.asarray(np.where(closer, left, right), dtype=np.int64)

@@ -1,0 +1,278 @@
+"""Recognise a folder, archive or collection of images, say what was understood, and catalogue it as a cohort."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from isocenter.core.case import Case
+from isocenter.core.cohort import Cohort, IngestReport, Refusal, count_labels
+from isocenter.core.labels import LabelSchema
+from isocenter.core.optional import version
+from isocenter.core.progress import Progress
+from isocenter.core.settings import Subject, verb
+from isocenter.core.words import counted
+from isocenter.data.catalogue.drafts import cases_of, joined, split_cases
+from isocenter.data.catalogue.folder import (
+    DATABASE,
+    LOCK,
+    Description,
+    check_destination,
+    is_cohort,
+    merged,
+    read_description,
+    write_description,
+)
+from isocenter.data.catalogue.intake import Intake, take_in
+from isocenter.data.catalogue.store import Catalogue, FileState
+from isocenter.data.fetch import fetch
+from isocenter.data.layouts._shared import Draft, Wishes
+from isocenter.data.survey import Listing, Memory, Sighting, difference, list_files, look
+from isocenter.data.understand import understand
+from isocenter.storage.atomic import make_folder, sweep
+from isocenter.storage.lock import locked
+
+IMAGES = "images"
+
+
+class IngestSettings(Wishes):
+    """What to take in, and where to."""
+
+    source: Subject[tuple[str, ...]] = Field(min_length=1)
+    """Folders, files, archives (zip, tar) or a public collection such as medmnist:breastmnist."""
+    into: Path
+    """The cohort folder: made if it is not there, added to if it is."""
+    name: str | None = None
+    """What to call the cohort; the folder's name unless given."""
+    dry_run: bool = False
+    """Say what was understood and write nothing."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the splits made for cases that have no official one."""
+    mirror: str | None = None
+    """Where to download a public collection from instead of its own address."""
+
+
+@verb(IngestSettings)
+def ingest(settings: IngestSettings, progress: Progress) -> Cohort:
+    """Recognise images and labels, say what was understood, and catalogue them; the images stay where they are.
+
+    Run again on the same folder, it adds only what is new. The report of what was understood, and of every file that
+    was refused with its reason, is in the cohort's `report`.
+    """
+    started = time.monotonic()
+    check_destination(settings.into)
+    with ExitStack() as stack:
+        if settings.dry_run:
+            copies = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isocenter-")))
+        else:
+            make_folder(settings.into)
+            stack.enter_context(locked(settings.into / LOCK, f"the cohort {settings.into}", progress=progress))
+            copies = settings.into / IMAGES
+            sweep(copies)
+        cohort = _take_in(settings, progress, _listing(settings, copies, progress))
+    assert cohort.report is not None
+    cohort.report.seconds = round(time.monotonic() - started, 3)
+    return cohort
+
+
+def _listing(settings: IngestSettings, copies: Path, progress: Progress) -> Listing:
+    sources = list(settings.source)
+    if settings.table is not None:
+        sources.append(str(settings.table))
+    return list_files([fetch(source, copies, progress, mirror=settings.mirror) for source in sources], progress)
+
+
+def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> Cohort:
+    with _catalogued(settings.into) as catalogue:
+        stamps = catalogue.file_stamps() if catalogue else {}
+        found = difference(listing, stamps)
+        if catalogue and not found and (known := _same_as_before(settings, catalogue)):
+            return _unchanged(settings.into, catalogue, known, listing, progress)
+        memory = Memory(stamps=stamps, images=catalogue.images() if catalogue else {})
+        sighting = look(listing, memory, found, progress)
+        draft = understand(sighting.survey, settings)
+        _say(draft, progress)
+        if draft.questions:
+            raise draft.questions[0]
+        old = list(catalogue.cases()) if catalogue else []
+        cases = _cases(draft, old, catalogue, listing, settings.seed)
+        refused = [*sighting.refused, *draft.refused, *_unexplained(sighting, draft)]
+        refused += _refused_before(catalogue, sighting, refused)
+    description = _description(settings, draft)
+    whole = joined(old, cases)
+    report = IngestReport(
+        cohort=settings.into.as_posix(),
+        layout=" + ".join(draft.layouts),
+        evidence=[*listing.notes, *draft.evidence],
+        warnings=draft.warnings,
+        refused=refused,
+        added=len(found.added),
+        changed=len(found.changed),
+        gone=len(found.gone),
+        unchanged=len(listing.files) - len(found.added) - len(found.changed),
+        files=len(listing.files.keys() | stamps.keys()) - len(found.gone),
+        dry_run=settings.dry_run,
+        **_counts(whole, description.schema),
+    )
+    cohort = Cohort(folder=settings.into, name=description.name, schema=description.schema, cases=whole, report=report)
+    if settings.dry_run:
+        return cohort
+    progress.start("Writing the catalogue", None)
+    intake = Intake(
+        files=_file_states(sighting, draft, refused, listing),
+        images=sighting.fresh,
+        cases=cases,
+        forgotten=sighting.forgotten,
+        official=frozenset(case.key for case in cases if _came_with_split(case, draft)),
+        event=_event(settings, report),
+    )
+    with Catalogue(settings.into) as catalogue:
+        take_in(catalogue, intake)
+        write_description(settings.into, description)
+        return replace(cohort, cases=catalogue.cases())
+
+
+@contextmanager
+def _catalogued(folder: Path) -> Iterator[Catalogue | None]:
+    """The catalogue where there is one already."""
+    if not is_cohort(folder) or not (folder / DATABASE).is_file():
+        yield None
+        return
+    with Catalogue(folder) as catalogue:
+        yield catalogue
+
+
+def _same_as_before(settings: IngestSettings, catalogue: Catalogue) -> IngestReport | None:
+    """The report of the last ingest of these sources with these wishes, if it was the last one."""
+    for event in reversed(catalogue.events()):
+        if event["command"] == "ingest":
+            same = event["settings"] == _comparable(settings)
+            return IngestReport.model_validate_json(event["report"]) if same else None
+    return None
+
+
+def _comparable(settings: IngestSettings) -> str:
+    return settings.model_dump_json(exclude={"dry_run", "name"})
+
+
+def _unchanged(folder: Path, catalogue: Catalogue, known: IngestReport, listing: Listing, progress: Progress) -> Cohort:
+    progress.say(f"Nothing is new: {counted(len(listing.files), 'file')} as they were.")
+    report = known.model_copy(update={"added": 0, "changed": 0, "gone": 0, "unchanged": len(listing.files)})
+    description = read_description(folder)
+    return Cohort(
+        folder=folder,
+        name=description.name,
+        schema=description.schema,
+        cases=catalogue.cases(),
+        report=report,
+    )
+
+
+def _say(draft: Draft, progress: Progress) -> None:
+    """What was understood, before anything is written."""
+    for sentence in draft.evidence:
+        progress.say(sentence)
+    for warning in draft.warnings:
+        progress.say(f"Note: {warning}")
+
+
+def _cases(draft: Draft, old: Sequence[Case], catalogue: Catalogue | None, listing: Listing, seed: int) -> list[Case]:
+    by_image = catalogue.case_keys_by_image() if catalogue else {}
+    cases = cases_of(draft, by_image, {case.key for case in old}, listing.root)
+    return split_cases(cases, old, seed=seed)
+
+
+def _description(settings: IngestSettings, draft: Draft) -> Description:
+    if is_cohort(settings.into):
+        description = read_description(settings.into)
+    else:
+        description = Description(name=settings.into.absolute().name)
+    if settings.name:
+        description.name = settings.name
+    description.sources = list(dict.fromkeys([*description.sources, *map(_source_text, settings.source)]))
+    description.schema = merged(description.schema, draft.labels)
+    return description
+
+
+def _source_text(source: str) -> str:
+    return Path(source).absolute().as_posix() if Path(source).exists() else source
+
+
+def _counts(cases: Sequence[Case], schema: LabelSchema) -> dict[str, Any]:
+    whole = Cohort(folder=Path(), name="", schema=schema, cases=cases)
+    return {
+        "cases": len(cases),
+        "images": sum(len(case.images) for case in cases),
+        "patients": len({case.patient for case in cases}),
+        "labels": count_labels(cases, schema),
+        "splits": whole.splits,
+    }
+
+
+def _came_with_split(case: Case, draft: Draft) -> bool:
+    drafted = draft.cases.get(case.key)
+    return drafted is not None and drafted.split is not None
+
+
+def _unexplained(sighting: Sighting, draft: Draft) -> list[Refusal]:
+    """Documents that no layout had a use for: they are named, not passed over."""
+    named = draft.explained | {refusal.path for refusal in (*sighting.refused, *draft.refused)}
+    held = {path for image in sighting.survey.images for path in image.files}
+    held |= {table.path for table in sighting.survey.tables}
+    return [
+        Refusal(path=path, reason="a document, not an image; no layout asked for it.")
+        for path in sighting.survey.documents
+        if path not in named and path not in held
+    ]
+
+
+def _refused_before(catalogue: Catalogue | None, sighting: Sighting, refused: Sequence[Refusal]) -> list[Refusal]:
+    """Files refused by an earlier ingest that are still as they were."""
+    looked_at = {refusal.path for refusal in refused} | sighting.added | sighting.changed | sighting.gone
+    return [one for one in catalogue.refusals() if one.path not in looked_at] if catalogue else []
+
+
+def _file_states(sighting: Sighting, draft: Draft, refused: Sequence[Refusal], listing: Listing) -> list[FileState]:
+    reasons = {refusal.path: refusal.reason for refusal in refused}
+    tables = {table.path for table in sighting.survey.tables}
+    states = []
+    for path in sorted(sighting.added | sighting.changed | (tables & listing.files.keys())):
+        size, mtime = listing.files[path]
+        states.append(FileState(path, size, mtime, _state(path, reasons, tables, draft), reasons.get(path)))
+    states += [FileState(path, 0, 0, "gone", "no longer there.") for path in sorted(sighting.gone)]
+    return states
+
+
+def _state(path: str, reasons: Mapping[str, str], tables: set[str], draft: Draft) -> str:
+    if path in tables:
+        return "table"
+    if path in reasons:
+        return "refused"
+    return "used" if path in draft.explained else "image"
+
+
+def _event(settings: IngestSettings, report: IngestReport) -> dict[str, Any]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "person": _person(),
+        "command": "ingest",
+        "version": version("isocenter") or "",
+        "settings": _comparable(settings),
+        "report": report.model_dump_json(),
+    }
+
+
+def _person() -> str | None:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return None
