@@ -38,14 +38,26 @@ READ_AT_MOST = 4
 # --- damage --------------------------------------------------------------------------------------------------------
 
 _TOKENS = [
-    *(struct.pack(order + kind, value) for order in "<>" for kind, value in (("H", 0xFFFF), ("I", 0xFFFFFFFF),
-      ("I", 0x7FFFFFFF), ("I", 0x80000000), ("I", 0), ("Q", 2**63), ("d", float("nan")), ("f", float("inf")))),
+    *(
+        struct.pack(order + kind, value)
+        for order in "<>"
+        for kind, value in (
+            ("H", 0xFFFF),
+            ("I", 0xFFFFFFFF),
+            ("I", 0x7FFFFFFF),
+            ("I", 0x80000000),
+            ("I", 0),
+            ("Q", 2**63),
+            ("d", float("nan")),
+            ("f", float("inf")),
+        )
+    ),
     *(b"../../escape", b"/tmp/escape", b"C:\\escape", b"..\\..\\escape", b"%n%s%x", b"=cmd|' /C calc'!A0"),
     *(b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0", b"\xe0\x7f\x10\x00", b"SQ\x00\x00\xff\xff\xff\xff", b"UN\x00\x00"),
     *(b"n+1\x00", b"IHDR", b"IDAT", b"IEND", b"PLTE", b"acTL", b"PK\x01\x02", b"PK\x05\x06", b"PK\x03\x04"),
     *(b"\xff\xd8", b"\xff\xda", b"\xff\xc4", b"4294967295", b"-1", b"1e309", b"nan", b"99999999999999999999"),
     *(b'"', b"\r", b"\n", b",", b";", b"\t", b"\0", b"\xef\xbb\xbf", "\u202e正".encode()),
-]  # fmt: skip
+]
 
 
 def mutate(data: bytes, chance: random.Random, other: bytes = b"") -> bytes:

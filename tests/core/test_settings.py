@@ -53,6 +53,7 @@ def test_a_verb_takes_its_subject_first_and_the_rest_by_name() -> None:
     assert brew(("assam", "darjeeling"), minutes=4) == "assam for 4"
     assert brew(leaves="assam") == "assam for 3"
     assert brew(BrewSettings(leaves="assam", minutes=5)) == "assam for 5"
+    assert BrewSettings.model_validate(BrewSettings(leaves="assam")) == BrewSettings(leaves="assam")
 
 
 def test_a_verb_looks_like_its_function() -> None:

@@ -258,3 +258,13 @@ def test_a_cohort_in_use_is_waited_for(scans: Path, tmp_path: Path, monkeypatch:
         pytest.raises(StorageProblem, match="has held it"),
     ):
         iso.ingest(scans, into=tmp_path / "cohort")
+
+
+def test_a_source_without_anything_is_refused_with_what_was_met(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    with pytest.raises(Unreadable, match="it is empty"):
+        iso.ingest(tmp_path / "scans", into=tmp_path / "cohort")
+    (tmp_path / "scans" / "essay.md").write_text("words")
+    (tmp_path / "scans" / "noise.bin").write_bytes(bytes(range(256)) * 9)
+    with pytest.raises(Unreadable, match="not an image of a known format"):
+        iso.ingest(tmp_path / "scans", into=tmp_path / "cohort")

@@ -22,11 +22,13 @@ class Command:
         verb: the stage or workflow behind it.
         show: prints the result for a person.
         document: the result as the one JSON document of `--json`.
+        failed: whether the result, though complete, is bad news: the command then exits with 1.
     """
 
     verb: Verb[Any, Any]
     show: Callable[[Any, Console], None]
     document: Callable[[Any], Any]
+    failed: Callable[[Any], bool] = lambda _: False
 
 
 def parameters(settings: type[Settings]) -> list[click.Parameter]:

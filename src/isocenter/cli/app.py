@@ -11,7 +11,7 @@ from isocenter.cli import commands
 from isocenter.cli._command import Command, given_values, parameters
 from isocenter.cli.console import Shown, log, output, print_error, print_json
 from isocenter.core import registry
-from isocenter.core.errors import IsocenterError, StorageProblem
+from isocenter.core.errors import IsocenterError, StorageProblem, UsageError
 from isocenter.core.optional import version
 from isocenter.core.settings import build
 
@@ -57,6 +57,8 @@ def _loaded(name: str) -> click.Command:
             print_json(command.document(result))
         else:
             command.show(result, output())
+        if command.failed(result):
+            raise click.exceptions.Exit(1)
 
     return click.Command(name, callback=callback, params=parameters(settings), help=_help(command, settings))
 
@@ -108,7 +110,7 @@ def run(arguments: Sequence[str]) -> int:
         output().print(error.format_message(), markup=False)
         return 2
     except click.ClickException as error:
-        return _wrong_usage(error)
+        return _wrong_usage(error, json_wanted="--json" in arguments)
     except (click.exceptions.Abort, KeyboardInterrupt):
         log().print("isocenter: stopped. What was finished is kept; the same command takes it up again.", markup=False)
         return 130
@@ -117,7 +119,7 @@ def run(arguments: Sequence[str]) -> int:
             raise
         print_error(error, json_wanted="--json" in arguments)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001  # a doctor is told one sentence; the traceback is one option away
+    except Exception as error:  # a doctor is told one sentence; the traceback is one option away
         if "--debug" in arguments:
             raise
         print_error(_fault(error), json_wanted="--json" in arguments)
@@ -134,9 +136,9 @@ def _fault(error: Exception) -> IsocenterError:
     )
 
 
-def _wrong_usage(error: click.ClickException) -> int:
-    where = ""
+def _wrong_usage(error: click.ClickException, *, json_wanted: bool) -> int:
+    remedy = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        where = f" See `{error.ctx.command_path} --help`."
-    log().print(f"isocenter: {error.format_message()}{where}", markup=False, style="red", soft_wrap=True)
-    return 2
+        remedy = f"See `{error.ctx.command_path} --help`"
+    print_error(UsageError(error.format_message(), remedy=remedy), json_wanted=json_wanted)
+    return UsageError.exit_code

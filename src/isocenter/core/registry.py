@@ -47,11 +47,12 @@ def get(shelf: ModuleType, name: str, public: str | None = None) -> Any:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The answer to a name that nobody carries: the nearest known one, and all of them."""
     choices = list(known)
-    near = get_close_matches(name, choices, n=1)
-    guess = f"did you mean `{near[0]}`? " if near else ""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(name.lower(), by_lower, n=1)
+    guess = f"Did you mean `{by_lower[near[0]]}`? " if near else ""
     return UnknownName(
         f"There is no {kind.replace('_', ' ')} named `{name}`",
-        remedy=f"{guess.capitalize()}Known: {', '.join(choices) or 'none'}",
+        remedy=f"{guess}Known: {', '.join(choices) or 'none'}",
     )
 
 

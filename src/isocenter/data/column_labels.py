@@ -23,6 +23,9 @@ from isocenter.data.columns import Column, found_nothing, is_unsure, number, sep
 _SAME = 0.9
 """From so large a share of agreeing rows on two columns name the same classes and the rest are contradictions."""
 
+_SAME_WORDS = 0.6
+"""The same for a table that uses the very words of the folders' names."""
+
 _FOLLOWS = 0.995
 """From so large a share on a column follows from another: a coarser grouping of the same classes."""
 
@@ -48,11 +51,16 @@ class Agreement:
     share: float
     one_to_one: bool
 
-    @property
-    def same(self) -> bool:
-        """Whether both name the same classes, in other words or numbers."""
-        alike = all(one.lower() == other.lower() for one, other in self.partner.items())
-        return self.one_to_one and len(self.partner) > 1 and self.share >= (0.5 if alike else _SAME)
+    def same(self, *, folders: bool = False) -> bool:
+        """Whether both name the same classes, in other words or numbers.
+
+        Args:
+            folders: one of them is the folders' names; a table that uses the very same words means the same classes,
+                even where many rows differ.
+        """
+        words = all(one.lower() == other.lower() and number(one) is None for one, other in self.partner.items())
+        enough = _SAME_WORDS if folders and words else _SAME
+        return self.one_to_one and len(self.partner) > 1 and self.share >= enough
 
 
 @dataclass
@@ -129,7 +137,7 @@ def sift(candidates: Iterable[Column], anchor: Column | None = None) -> Sifted:
     for column in sorted(candidates, key=lambda one: (one.numeric, -len(one.counts))):
         for known in [*([anchor] if anchor is not None else []), *found.kept]:
             together = agreement(known, column)
-            if together.same:
+            if together.same(folders=known is anchor):
                 found.same[column.name] = known
                 break
             if (

@@ -19,6 +19,9 @@ MOST_CLASSES = 20
 MOST_FINDINGS = 100
 """A column of lists with more different parts than these holds free text."""
 
+_FEWEST_FINDINGS = 4
+"""From so many columns of 0 and 1 on a table lists findings, one column each."""
+
 _MISSING = frozenset(("", "na", "n/a", "nan", "<na>", "null", "nil", "-", "--", ".", "#n/a"))
 _UNSURE = frozenset(
     ("uncertain", "unknown", "unsure", "indeterminate", "equivocal", "unclear", "not sure", "undetermined", "?")
@@ -64,7 +67,7 @@ _PATIENT = frozenset(
         *("participant", "participantid", "person", "personid", "pid", "mrn", "subj", "subjid", "sub", "ptid", "rid"),
     )
 )
-_VISIT = frozenset(("visit", "visitid", "session", "sessionid", "timepoint", "examination", "examid", "mriid"))
+_VISIT = ("visit", "visitid", "session", "sessionid", "timepoint", "examination", "examid", "mriid")
 _DATE = frozenset(
     ("date", "studydate", "scandate", "visitdate", "examdate", "acquisitiondate", "seriesdate", "acqtime")
 )
@@ -184,11 +187,13 @@ def roles(columns: Mapping[str, Column], wished: Wished, *, apart: Iterable[str]
     patient = taken(wished.patient, [name for name, column in left.items() if names_patients(column)])
     group = taken(wished.group, [name for name, column in left.items() if names_groups(column)])
     date = taken(wished.date, [name for name, column in left.items() if _holds_dates(column)])
-    visit = taken(None, [name for name, column in left.items() if column.joined in _VISIT])
+    visit = taken(None, [name for word in _VISIT for name, column in left.items() if column.joined == word])
     reader = taken(None, [name for name, column in left.items() if column.joined in _READER])
     labels = tuple(name for name in wished.label if name in columns)
     named = tuple(name for name, column in left.items() if _is_label(column))
     perhaps = tuple(name for name, column in left.items() if name not in named and _could_be_label(column))
+    if not labels and _is_list_of_findings(columns, named, perhaps):
+        named, perhaps = (), (*named, *perhaps)
     return Roles(
         patient=patient,
         split=split,
@@ -215,7 +220,7 @@ def names_patients(column: Column) -> bool:
 
 def names_groups(column: Column) -> bool:
     """Whether a column names many small groups of rows that belong together."""
-    return "group" in tokens(column.name) and len(column.counts) > max(MOST_CLASSES, 0.2 * len(column.cells))
+    return "group" in tokens(column.name) and len(column.counts) > max(MOST_CLASSES // 2, 0.2 * len(column.cells))
 
 
 def is_missing(cell: str) -> bool:
@@ -297,6 +302,13 @@ def _is_label(column: Column) -> bool:
     if not any(word in _LABEL for word in words) or words[0] in _COUNTS or words[-1] == "id":
         return False
     return len(column.counts) > 1 and (column.numeric or len(column.counts) <= max(0.5 * len(column.cells), 4))
+
+
+def _is_list_of_findings(columns: Mapping[str, Column], named: Sequence[str], perhaps: Sequence[str]) -> bool:
+    """Whether a column such as `No Finding` is one of many findings of 0 and 1, none of which is the label alone."""
+    decisive = any(set(tokens(name)) <= _LABEL for name in named)
+    signs = [name for name in (*named, *perhaps) if columns[name].counts.keys() <= {"-1", "0", "1"}]
+    return bool(named) and not decisive and set(named) < set(signs) and len(signs) >= _FEWEST_FINDINGS
 
 
 def _could_be_label(column: Column) -> bool:

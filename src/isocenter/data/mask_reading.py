@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isocenter.core.errors import Unreadable
+from isocenter.core.errors import GeometryRefused, Unreadable
 from isocenter.core.image import Image, ImageFacts, Intensity
 from isocenter.core.labels import MaskValue
 from isocenter.data.files import describe, read_facts
 from isocenter.data.formats._shared import ReadOptions
 from isocenter.data.mask_values import codes, is_background, read_mask
+
+_TOLERANCE = 0.1
+"""How far a voxel of the mask may lie from one of the image, as a part of a voxel."""
 
 
 def read_mask_value(value: MaskValue) -> Image:
@@ -78,3 +81,38 @@ def _nearest(pixels: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.
     left = np.maximum(right - 1, 0)
     closer = np.abs(pixels - known[left]) <= np.abs(known[right] - pixels)
     return np.asarray(np.where(closer, left, right), dtype=np.int64)
+
+
+def laid_on(mask: Image, image: Image) -> Image:
+    """The mask on the very grid of the image it was drawn on; a mask of a part of the slices is filled up with 0.
+
+    Raises:
+        GeometryRefused: where the mask's voxels do not lie on voxels of the image.
+    """
+    if "Z" in mask.axes and "Z" not in image.axes and mask.extent("Z") == 1:
+        mask = replace(mask, array=mask.array.squeeze(mask.axes.index("Z")), axes=mask.axes.replace("Z", ""))
+    if not (mask.geometry.placed and image.geometry.placed) or "Z" not in mask.axes or "Z" not in image.axes:
+        if mask.size != image.size:
+            raise _elsewhere(f"it has {_by(mask.size)} pixels and the image {_by(image.size)}")
+        return mask
+    turned = mask.oriented(image.geometry.orientation)
+    first = image.geometry.indices(turned.geometry.origin)
+    last = image.geometry.indices(turned.geometry.points([step - 1 for step in turned.size]))
+    start = np.round(first).astype(int)
+    expected = start + np.asarray(turned.size) - 1
+    if max(np.abs(first - start).max(), np.abs(last - expected).max()) > _TOLERANCE:
+        raise _elsewhere("its voxels lie between those of the image")
+    if (start < 0).any() or (expected >= np.asarray(image.size)).any():
+        raise _elsewhere("it reaches beyond the image")
+    columns, rows, slices = (slice(low, high + 1) for low, high in zip(start, expected, strict=True))
+    array = np.zeros((*turned.array.shape[:-3], *image.size[::-1]), dtype=turned.array.dtype)
+    array[..., slices, rows, columns] = turned.array
+    return replace(turned, array=array, geometry=image.geometry)
+
+
+def _elsewhere(why: str) -> GeometryRefused:
+    return GeometryRefused("The mask does not lie on its image", why=why, remedy="Resample it onto the image's grid")
+
+
+def _by(size: tuple[int, int, int]) -> str:
+    return " x ".join(str(step) for step in size)

@@ -134,7 +134,7 @@ def look_like_masks(images: Sequence[ImageFacts], *, most: int = 4) -> bool:
             continue
         read += 1
         found = _tidied(_count(array), 1)
-        crowded = found.many or len(found.counts) > max(2, array.size // 100)
+        crowded = found.many or len(found.counts) > max(4, array.size // 100)
         if crowded and not _numbers_objects(array):
             return False
     return read > 0

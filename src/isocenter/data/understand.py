@@ -67,6 +67,7 @@ def _check_wishes(survey: Survey, wishes: Wishes, known: dict[str, Layout]) -> N
 
 def _finish(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     _refuse_left(survey, draft)
+    draft.refused = list(dict.fromkeys(draft.refused))
     _tell_tables(survey, draft)
     _check_labels(wishes, draft)
     cases = list(draft.cases.values())

@@ -88,8 +88,18 @@ def _converted(facts: ImageFacts, target: Path, settings: ConvertSettings) -> Co
         shape=list(image.array.shape),
         axes=image.axes,
         spacing=None if image.spacing is None else list(image.spacing),
-        notes=list(image.notes),
+        notes=[*image.notes, *_losses(image, target)],
     )
+
+
+def _losses(image: Image, target: Path) -> list[str]:
+    """What the target format cannot hold."""
+    form = writer_for(target)
+    if form.keeps_place:
+        return []
+    if image.geometry.placed:
+        return [f"{form.title} keeps no place in the patient: write .nii.gz or .nrrd to keep it"]
+    return [f"{form.title} keeps no pixel size"] if image.geometry.spacing_known else []
 
 
 def _as_segmentation(image: Image, target: Path, reference: Path) -> list[Path]:
@@ -140,7 +150,8 @@ def _targets(images: list[ImageFacts], settings: ConvertSettings) -> list[Path]:
 
 
 def _about(facts: ImageFacts) -> str:
-    return facts.description or Path(facts.files[0]).name
+    first = Path(facts.files[0])
+    return str(first.parent if len(facts.files) > 1 else first)
 
 
 def _slug(facts: ImageFacts) -> str:

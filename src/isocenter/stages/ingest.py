@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -16,11 +17,12 @@ from pydantic import Field
 
 from isocenter.core.case import Case
 from isocenter.core.cohort import Cohort, IngestReport, Refusal, count_labels
+from isocenter.core.errors import Unreadable
 from isocenter.core.labels import LabelSchema
 from isocenter.core.optional import version
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Subject, verb
-from isocenter.core.words import counted
+from isocenter.core.words import counted, listed
 from isocenter.data.catalogue.drafts import cases_of, joined, split_cases
 from isocenter.data.catalogue.folder import (
     DATABASE,
@@ -103,6 +105,8 @@ def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> 
         _say(draft, progress)
         if draft.questions:
             raise draft.questions[0]
+        if not draft.cases and not catalogue:
+            raise _nothing_there(settings, sighting, draft)
         old = list(catalogue.cases()) if catalogue else []
         cases = _cases(draft, old, catalogue, listing, settings.seed)
         refused = [*sighting.refused, *draft.refused, *_unexplained(sighting, draft)]
@@ -183,6 +187,17 @@ def _say(draft: Draft, progress: Progress) -> None:
         progress.say(sentence)
     for warning in draft.warnings:
         progress.say(f"Note: {warning}")
+
+
+def _nothing_there(settings: IngestSettings, sighting: Sighting, draft: Draft) -> Unreadable:
+    """What to say of a source with neither an image nor a table."""
+    reasons = Counter(refusal.reason for refusal in (*sighting.refused, *draft.refused))
+    told = listed([reason.rstrip(".") for reason, _ in reasons.most_common(3)]) or "it is empty"
+    return Unreadable(
+        listed(settings.source),
+        why=f"holds no image and no table that can be read ({told})",
+        remedy="`isocenter list formats` names what can be",
+    )
 
 
 def _cases(draft: Draft, old: Sequence[Case], catalogue: Catalogue | None, listing: Listing, seed: int) -> list[Case]:

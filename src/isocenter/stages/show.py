@@ -25,7 +25,7 @@ from isocenter.data.catalogue.pixels import Pixels
 from isocenter.data.catalogue.store import Catalogue, open_cohort
 from isocenter.data.files import describe_place, read_facts
 from isocenter.data.formats._shared import ReadOptions
-from isocenter.data.mask_reading import read_mask_value
+from isocenter.data.mask_reading import laid_on, read_mask_value
 from isocenter.data.summary import Summary, image_name, of_cohort, of_files
 from isocenter.drawing.montage import Tile, contact_sheet, png, tile
 from isocenter.drawing.page import CohortView, DeviceView, LabelView, RefusedView, SplitView, TileView, cohort_page
@@ -164,12 +164,11 @@ def _tiles(gallery: _Gallery, settings: ShowSettings, progress: Progress) -> lis
     for entry in tracked(chosen, progress, "Drawing", len(chosen)):
         try:
             image = gallery.load(entry.facts, options)
-            mask = read_mask_value(entry.mask) if entry.mask else None
+            mask = laid_on(read_mask_value(entry.mask), image) if entry.mask else None
         except Unreadable as error:
             gallery.summary.refused.append(Refusal(path=entry.facts.files[0], reason=error.reason))
             continue
-        fitting = mask if mask is not None and mask.size == image.size else None
-        drawn.append(tile(image, caption=entry.caption, tag=entry.tag, mask=fitting))
+        drawn.append(tile(image, caption=entry.caption, tag=entry.tag, mask=mask))
     return drawn
 
 

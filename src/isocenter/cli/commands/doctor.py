@@ -21,4 +21,9 @@ def show(result: Examination, console: Console) -> None:
     console.print("All is well." if result.healthy else "Something needs attention: see the rows marked trouble.")
 
 
-COMMAND = Command(verb=doctor, show=show, document=lambda result: result.model_dump(mode="json"))
+COMMAND = Command(
+    verb=doctor,
+    show=show,
+    document=lambda result: result.model_dump(mode="json"),
+    failed=lambda result: not result.healthy,
+)

@@ -88,6 +88,7 @@ class Format:
         read: the pixels. Raises `Unreadable` or `GeometryRefused`.
         write: an image to a file, or to a folder where the format keeps one file per slice; returns what was written.
             None where writing makes no sense. Refuses what the format cannot hold.
+        keeps_place: whether what is written says where the image lies in the patient.
         rank: formats are asked in ascending order; one whose signature is weak asks late.
     """
 
@@ -97,6 +98,7 @@ class Format:
     describe: Callable[[Sequence[Path]], Described]
     read: Callable[[ImageFacts, ReadOptions], Image]
     write: Callable[[Image, Path], list[Path]] | None = None
+    keeps_place: bool = True
     rank: int = 50
 
 

@@ -226,7 +226,8 @@ def _read(facts: ImageFacts, _: ReadOptions) -> Image:
         if header.fields.get("BinaryData", "True").lower() == "false":
             flat = _ascii(header, dtype)
         else:
-            flat = np.frombuffer(_bytes(path, header, needed), dtype=dtype)
+            data = _bytes(path, header, needed)
+            flat = np.frombuffer(data, dtype=dtype, count=len(data) // dtype.itemsize)
         if flat.size * dtype.itemsize < needed:
             raise Unreadable(
                 f"{path}", why=f"is cut short: {needed // dtype.itemsize} values announced, {flat.size} there"

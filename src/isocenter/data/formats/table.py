@@ -8,7 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +16,16 @@ from isocenter.core.errors import IsocenterError, Unreadable
 from isocenter.core.image import ImageFacts
 from isocenter.core.optional import require
 from isocenter.core.words import listed, sized
-from isocenter.data.formats._shared import Collected, Described, Format, ReadOptions, Table, absolute, guarded
+from isocenter.data.formats._shared import (
+    HEAD_BYTES,
+    Collected,
+    Described,
+    Format,
+    ReadOptions,
+    Table,
+    absolute,
+    guarded,
+)
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "--", "#n/a", "?"})
 """How people write that a value is missing, in lower case."""
@@ -47,9 +56,11 @@ def _sniff(head: bytes, name: str) -> bool:
 
 def _looks_tabular(head: bytes) -> bool:
     """Whether a text file holds columns, and not prose or one name per line."""
-    lines = head.decode("latin-1").splitlines()
-    lines = [line for line in (lines[:-1] if len(lines) > 1 else lines) if line.strip()] or lines[:1]
-    if _is_numeric(lines):
+    lines = [line for line in head.decode("latin-1").splitlines() if line.strip()]
+    cut = len(head) >= HEAD_BYTES
+    if cut and len(lines) > 1:
+        lines, cut = lines[:-1], False
+    if _is_numeric(lines, cut=cut):
         return not _is_boxes(lines)
     if len(lines) < 3:
         return False
@@ -57,20 +68,19 @@ def _looks_tabular(head: bytes) -> bool:
     return any(len(found) == 1 and min(found) > 0 for found in counts.values())
 
 
-def _is_numeric(lines: Sequence[str]) -> bool:
+def _is_numeric(lines: Sequence[str], *, cut: bool = False) -> bool:
     """Whether every line holds the same number, at least two, of numbers between blanks."""
     rows = [line.split() for line in lines]
-    # the head may end within a line: only its complete numbers are looked at
-    if len(rows) > 1 and len({len(row) for row in rows}) > 1:
-        return False
-    return len(rows[0]) > 1 and all(_NUMBER.match(word) for row in rows for word in row[:-1])
+    if cut:  # the last number of a line that goes on may itself be cut
+        rows = [row[:-1] for row in rows]
+    return len({len(row) for row in rows}) == 1 and len(rows[0]) > 1 and all(map(_NUMBER.match, chain(*rows)))
 
 
 def _is_boxes(lines: Sequence[str]) -> bool:
     """YOLO's boxes and outlines are lines of numbers too: a class, then fractions of the image's size."""
     rows = [line.split() for line in lines]
     return all(
-        row[0].isdigit() and len(row) >= 5 and len(row) % 2 == 1 and all(0 <= float(word) <= 1 for word in row[1:-1])
+        row[0].isdigit() and len(row) >= 5 and len(row) % 2 == 1 and all(0 <= float(word) <= 1 for word in row[1:])
         for row in rows
     )
 

@@ -359,6 +359,7 @@ FORMAT = Format(
     sniff=_sniff,
     describe=one_by_one(_facts),
     read=_read,
+    keeps_place=False,
     write=_write,
     rank=35,
 )

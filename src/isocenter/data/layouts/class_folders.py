@@ -12,7 +12,7 @@ from isocenter.core.words import counted, listed
 from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes
 from isocenter.data.naming import IMAGE_FOLDERS, skeleton, split_named, tokens
 
-_GENERAL = frozenset(("loose", "masks", "channels", "splits_folders"))
+_GENERAL = frozenset(("loose", "masks", "channels", "patient_folders", "splits_folders"))
 _MOST_CLASSES = 100
 _FEWEST = 2
 _NUMBERED_CLASS = frozenset(
@@ -51,7 +51,9 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
         return
     paths = [_telling(survey, case) for case in cases]
     if forced:
-        _take(draft, _last_folders(survey, cases), ", as asked")
+        level = _last_folders(survey, cases)
+        if level.members:
+            _take(draft, level, ", as asked")
         return
     if len({len(path) for path in paths}) > 1:
         if max(len(path) for path in paths) > 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -39,12 +39,15 @@ def _understand(survey: Survey, _wishes: Wishes, draft: Draft) -> None:
     documents = dict(_documents(survey, draft))
     if not documents:
         return
-    lookup = Lookup(draft.free(survey))
+    images = draft.free(survey)
     told = _Told()
     splits = {path: _split(survey, path) for path in documents}
     divided = len({split for split in splits.values() if split}) > 1
+    everywhere = Lookup(images)
+    by_split = {split: _within(survey, images, split) for split in set(splits.values())} if divided else {}
     for path, content in documents.items():
-        _take(survey, draft, lookup, told, path, content, splits[path] if divided else None)
+        split = splits[path] if divided else None
+        _take(survey, draft, [by_split.get(split, everywhere), everywhere], told, path, content, split)
     draft.explained.update(documents)
     if not told.images:
         draft.warnings.append(f"COCO annotations found ({_names(documents)}), but none of their images.")
@@ -56,6 +59,11 @@ def _understand(survey: Survey, _wishes: Wishes, draft: Draft) -> None:
             draft.define(LabelDefinition(name=name, kind=kind, classes=classes))
     draft.understood("coco", *_evidence(documents, told))
     draft.warnings.extend(_warnings(told))
+
+
+def _within(survey: Survey, images: Sequence[ImageFacts], split: str | None) -> Lookup:
+    """The images in folders named for a split: file names may begin anew in each."""
+    return Lookup(image for image in images if split in {split_named(part) for part in survey.folders(image)})
 
 
 def _documents(survey: Survey, draft: Draft) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -85,7 +93,7 @@ def _split(survey: Survey, path: str) -> str | None:
 def _take(
     survey: Survey,
     draft: Draft,
-    lookup: Lookup,
+    lookups: Sequence[Lookup],
     told: _Told,
     path: str,
     content: Mapping[str, Any],
@@ -101,8 +109,8 @@ def _take(
         if not isinstance(entry, Mapping) or not isinstance(entry.get("file_name"), str):
             told.unsound += 1
             continue
-        hint = f"{path.rsplit('/', 1)[0]}/{split}/" if split else path
-        image = lookup.find(entry["file_name"], path) or lookup.find(entry["file_name"], hint)
+        places = (lookup.find(entry["file_name"], path) for lookup in lookups)
+        image = next((place for place in places if place is not None), None)
         if image is None:
             told.missing.append(entry["file_name"])
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,7 +26,7 @@ from isocenter.core.labels import (
 )
 from isocenter.core.words import counted, listed
 from isocenter.data.formats.array import arrays, load
-from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, case_key
+from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, case_key, read_json
 from isocenter.data.naming import split_named
 
 _PART = re.compile(r"^(?:(?P<split>\w+?)_)?(?P<kind>images|imgs|x|masks|segs)/(?P<number>\d+)$", re.IGNORECASE)
@@ -122,18 +123,40 @@ def _label(draft: Draft, survey: Survey, archive: _Archive) -> None:
             f"{survey.place(archive.path)} has labels of a kind that is not understood ({listed(names)}): not used."
         )
         return
+    meaning = _meaning(survey, draft, archive)
     for split, labels in archive.labels.items():
         for number, image in archive.images[split].items():
-            draft.cases[case_key(survey, image)].claim("class", _value(kind, labels[number]))
-    classes = tuple(ClassDefinition(name=name, value=int(name)) for name in names)
-    draft.define(LabelDefinition(name="class", kind=kind, classes=classes))
+            value = _value(kind, labels[number], meaning.classes)
+            draft.cases[case_key(survey, image)].claim(meaning.label, value)
+    classes = tuple(ClassDefinition(name=meaning.classes.get(name, name), value=int(name)) for name in names)
+    draft.define(LabelDefinition(name=meaning.label, kind=kind, classes=classes))
     if kind is Kind.NUMBER:
-        draft.evidence.append("Its labels are measured numbers: taken as the label `class`.")
+        draft.evidence.append(f"Its labels are measured numbers: taken as the label `{meaning.label}`.")
         return
     several = "any number of" if kind is Kind.CLASSES else "one of"
-    draft.evidence.append(
-        f"Each image has {several} {counted(len(names), 'class', 'classes')} ({listed(names)}): the label `class`. The "
-        "file does not name them."
+    named = f"{meaning.source} names them." if meaning.source else "The file does not name them."
+    shown = f"{counted(len(names), 'class', 'classes')} ({listed([one.name for one in classes])})"
+    draft.evidence.append(f"Each image has {several} {shown}: the label `{meaning.label}`. {named}")
+
+
+@dataclass
+class _Meaning:
+    """What the numbers stand for, as a JSON file of the same name beside the archive says."""
+
+    label: str = "class"
+    classes: dict[str, str] = field(default_factory=dict)
+    source: str = ""
+
+
+def _meaning(survey: Survey, draft: Draft, archive: _Archive) -> _Meaning:
+    path = str(PurePosixPath(archive.path).with_suffix(".json"))
+    stored = read_json(draft, path) if path in survey.documents else None
+    if not isinstance(stored, dict) or not isinstance(stored.get("classes"), dict):
+        return _Meaning()
+    draft.explained.add(path)
+    label = str(stored.get("label") or "class")
+    return _Meaning(
+        label, {str(number): str(name) for number, name in stored["classes"].items()}, PurePosixPath(path).name
     )
 
 
@@ -152,13 +175,14 @@ def _kind(labels: list[NDArray[Any]]) -> tuple[Kind | None, list[str]]:
     return Kind.CLASS, [str(int(value)) for value in values]
 
 
-def _value(kind: Kind, label: Any) -> Value:
+def _value(kind: Kind, label: Any, names: Mapping[str, str]) -> Value:
     row = np.atleast_1d(label).ravel()
     if kind is Kind.CLASSES:
-        return ClassesValue(values=tuple(str(place) for place in np.flatnonzero(row)))
+        return ClassesValue(values=tuple(names.get(str(place), str(place)) for place in np.flatnonzero(row)))
     if kind is Kind.NUMBER:
         return NumberValue(value=float(row[0]))
-    return ClassValue(value=str(int(row[0])))
+    number = str(int(row[0]))
+    return ClassValue(value=names.get(number, number))
 
 
 def _mask(survey: Survey, draft: Draft, archive: _Archive) -> None:

@@ -8,10 +8,13 @@ from isocenter.core.words import counted
 from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes
 from isocenter.data.naming import split_named
 
+_OWN_SPLITS = frozenset(("decathlon", "npz"))
+"""Arrangements whose folder or array names say more than a split, and which have taken what they say."""
+
 
 def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     cases = [case for case in draft.cases.values() if case.split is None and case.images]
-    if not cases or wishes.split is not None or any(case.split for case in draft.cases.values()):
+    if not cases or wishes.split is not None or _OWN_SPLITS & set(draft.layouts) or len(cases) < len(draft.cases):
         return
     splits: dict[str, str | None] = {}
     by_depth: Counter[int] = Counter()

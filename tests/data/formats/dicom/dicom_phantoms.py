@@ -34,7 +34,9 @@ def field(points: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(points @ (3.0, 17.0, 41.0)).astype(np.int64) + 500
 
 
-def plane(position: Sequence[float], orientation: Sequence[float] = AXIAL, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Any:
+def plane(
+    position: Sequence[float], orientation: Sequence[float] = AXIAL, shape: tuple[int, int] = (ROWS, COLUMNS)
+) -> Any:
     """The pixels of a slice."""
     row, column = np.asarray(orientation[:3]), np.asarray(orientation[3:])
     rows, columns = np.mgrid[: shape[0], : shape[1]]
@@ -112,7 +114,9 @@ def positions(
     return [np.asarray(start) + normal_of(orientation) * step * index for index in range(count)]
 
 
-def write_series(folder: Path, places: Sequence[Any], orientation: Sequence[float] = AXIAL, **changes: Any) -> list[Path]:
+def write_series(
+    folder: Path, places: Sequence[Any], orientation: Sequence[float] = AXIAL, **changes: Any
+) -> list[Path]:
     """A classic series whose file names and instance numbers say nothing of the order."""
     paths = []
     for index, place in enumerate(places):

@@ -7,7 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_phantoms import AXIAL, COLUMNS, OBLIQUE, ROWS, SPACING, assert_in_place, base, csa, described, item, only, plane
+from dicom_phantoms import (
+    AXIAL,
+    COLUMNS,
+    OBLIQUE,
+    ROWS,
+    SPACING,
+    assert_in_place,
+    base,
+    csa,
+    described,
+    item,
+    only,
+    plane,
+)
 from dicom_phantoms import positions, read, save, write_mosaic
 
 from isocenter.core.errors import Unreadable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from isocenter.data.formats.dicom.syntaxes import refuse_undecodable
 from isocenter.data.formats.dicom.tags import seconds_of_date
 from isocenter.data.formats.dicom.values import stored_dtype
 
-Names = tuple[str, str, str]
+Names = tuple[str, ...]
 
 _YEARS = {"D": 365.25, "W": 52.1775, "M": 12.0, "Y": 1.0}
 
@@ -255,9 +255,11 @@ def names_of(facts: ImageFacts, first: Slice | None, traits: Mapping[str, str]) 
     words = [_plane(facts), *(_worded(name, value) for name, value in traits.items() if value)]
     size = f"{facts.shape[-1]}x{facts.shape[-2]}"
     short = "-".join(word for word in words if word) or size
-    if first is None:
-        return short, f"{short}-{size}", f"{short}-{size}-{facts.instances[0]}"
-    return short, f"{short}-{size}", f"{short}-{size}-{first.instance or 0}.{first.frame + 1}"
+    lead = f"{short}-{size}"
+    # Files edited by hand share their instance number, and copies of slides even their UID: the last names tell them.
+    named = (f"{lead}-{facts.instances[0]}",) if facts.instances else ()
+    numbered = () if first is None else (f"{lead}-{first.instance or 0}.{first.frame + 1}",)
+    return short, lead, *numbered, *named, f"{lead}-{PurePath(facts.files[0]).name}"
 
 
 def _worded(name: str, value: str) -> str:

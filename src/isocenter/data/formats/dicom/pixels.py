@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isocenter.core.errors import Unreadable
 from isocenter.data.formats._shared import check_size
 from isocenter.data.formats.dicom.records import Common
-from isocenter.data.formats.dicom.syntaxes import refuse_undecodable
+from isocenter.data.formats.dicom.syntaxes import named, refuse_undecodable
 
 Array = NDArray[Any]
 
@@ -32,8 +32,13 @@ def frames(dataset: Any, path: str, common: Common, wanted: Sequence[int]) -> It
     refuse_undecodable(common.syntax, path)
     _check(dataset, path)
     _complete(dataset)
-    for frame in _decoded(dataset, path, common, wanted):
-        yield _coloured(frame, dataset)
+    try:
+        for frame in _decoded(dataset, path, common, wanted):
+            yield _coloured(frame, dataset)
+    except RuntimeError as error:
+        # What pydicom raises once every decoder has failed; its text lists what each of them said.
+        first = " ".join(str(error).split())[:120]
+        raise Unreadable(path, why=f"its pixels ({named(common.syntax)}) cannot be decoded: {first}") from error
 
 
 def _check(dataset: Any, path: str) -> None:
@@ -44,6 +49,10 @@ def _check(dataset: Any, path: str) -> None:
         allocated = int(dataset.get("BitsAllocated") or 8)
     except (KeyError, TypeError, ValueError) as error:
         raise Unreadable(path, why="does not say how many rows, columns or bits its pixels have") from error
+    try:
+        int(dataset.get("NumberOfFrames") or 1)
+    except (TypeError, ValueError) as error:
+        raise Unreadable(path, why=f"NumberOfFrames must be a whole number ({error})") from error
     check_size(Path(path), shape, "u1" if allocated <= 8 else f"u{min(allocated // 8, 8)}")
 
 

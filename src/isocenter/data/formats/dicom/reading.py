@@ -88,7 +88,6 @@ def _stack(facts: ImageFacts, stack: Stack, options: ReadOptions) -> Image:
     use = meaning(stack)
     gathered = _Gathered(stack, options)
     array = gathered.array
-    refuse_constant(stack.first.path, array)
     if use.factor != 1.0:
         array = (array * np.float64(use.factor)).astype(np.float32)
     if stack.lay is not None and stack.lay.problem and options.resample:
@@ -130,6 +129,8 @@ class _Gathered:
         self.windowed = False
         self.header: dict[str, Any] = {}
         self._window: Window | None = None
+        self._constant: Array | None = None
+        self._varies = False
         self._dtype = np.dtype(dtype_name(stack, 1.0))
         common = stack.first.common
         count = len(stack.slices), len(stack.slices[0])
@@ -138,6 +139,8 @@ class _Gathered:
         check_size(Path(stack.first.path), shape, self._dtype)
         self.array: Array = np.zeros(shape, np.uint8 if self._shown else self._dtype)
         self._read(stack)
+        if not self._varies and self._constant is not None:
+            refuse_constant(stack.first.path, self._constant)
         if options.window and not self.windowed and self._shown:
             self.notes.append("the file has no window of its own: values are as measured")
 
@@ -158,7 +161,14 @@ class _Gathered:
             values = self._values(picture, one, dataset)
             self.array[:, time, depth] = np.moveaxis(values, -1, 0) if values.ndim == 3 else values
 
+    def _watch(self, picture: Array) -> None:
+        """Remember whether any pixel of any frame differs from the very first."""
+        if not self._varies:
+            self._constant = picture if self._constant is None else self._constant
+            self._varies = bool((picture != self._constant.flat[0]).any())
+
     def _values(self, picture: Array, one: Slice, dataset: Any) -> Array:
+        self._watch(picture)
         if picture.ndim == 3:
             return picture[..., :3]
         values = measured(picture, one, dataset, self._dtype)

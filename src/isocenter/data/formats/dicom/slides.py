@@ -72,28 +72,27 @@ def plan_of(dataset: Any, record: Slice) -> Plan:
         for index, item in enumerate(dataset.get("OpticalPathSequence") or ())
     ) or ("1",)
     samples = 3 if is_colour(common) else 1
+    if samples == 3 and len(paths) > 1:
+        raise Unreadable(record.path, why=f"holds {len(paths)} optical paths in colour, which do not make one picture")
     depths = int(number(dataset, "TotalPixelMatrixFocalPlanes") or 1)
-    count = common.frames or 1
-    size = int(columns), int(rows)
-    tile = common.columns, common.rows
+    size, tile = (int(columns), int(rows)), (common.columns, common.rows)
     if dataset.get("DimensionOrganizationType") == "TILED_FULL" or "PerFrameFunctionalGroupsSequence" not in dataset:
+        needed = -(-size[0] // tile[0]) * -(-size[1] // tile[1]) * depths * len(paths)
+        if needed != (common.frames or 1):
+            raise Unreadable(record.path, why=f"holds {common.frames or 1} tiles where its size asks for {needed}")
         places = _full(size, tile, depths, len(paths))
-        if len(places) != count:
-            raise Unreadable(record.path, why=f"holds {count} tiles where its size asks for {len(places)}")
     else:
         places, depths = _sparse(dataset, record, paths)
     plan = Plan(
         size=size,
         depths=depths,
-        paths=paths if samples == 1 else paths[:1],
+        paths=paths,
         tile=tile,
         places=places,
         geometry=_geometry(dataset, common),
         samples=samples,
     )
     _refuse_too_large(plan, record)
-    if samples == 3 and len(paths) > 1:
-        raise Unreadable(record.path, why=f"holds {len(paths)} optical paths in colour, which do not make one picture")
     return plan
 
 

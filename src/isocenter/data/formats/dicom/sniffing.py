@@ -30,7 +30,9 @@ def _plausible(head: bytes, *, explicit: bool, order: str) -> bool:
         if element is None:
             return False
         tag, size = element
-        if tag <= last or (seen == 0 and tag not in _FIRST_GROUP_8) or tag >> 16 not in (0x0002, 0x0008):
+        # Two elements with their types are telling enough for the third to be of any group.
+        expected = tag >> 16 in (0x0002, 0x0008) or (explicit and seen == _ENOUGH - 1)
+        if tag <= last or (seen == 0 and tag not in _FIRST_GROUP_8) or not expected:
             return False
         last, place, seen = tag, place + size, seen + 1
     return seen >= _ENOUGH

@@ -67,6 +67,12 @@ SYNTAXES: tuple[Syntax, ...] = (
 _BY_UID = {syntax.uid: syntax for syntax in SYNTAXES}
 
 
+def named(uid: str | None) -> str:
+    """The name of a transfer syntax, or its identifier where nobody knows it."""
+    known = _BY_UID.get(uid or "")
+    return known.name if known else uid or "no transfer syntax"
+
+
 def refuse_undecodable(uid: str | None, path: str) -> None:
     """Refuse pixels in a transfer syntax that nothing here decodes, by its name."""
     if uid is None:

@@ -184,37 +184,31 @@ def _write(image: Image, path: Path) -> list[Path]:
 
 
 def _lines(image: Image, array: NDArray[Any]) -> dict[str, str]:
-    """The header of an image that is written."""
+    """The header of an image that is written: each axis with its size, kind, direction, spacing and unit."""
     geometry, spatial = image.geometry, [axis for axis in "XYZ" if axis in image.axes]
     # A slice with a place needs its third axis, or the place is lost.
     if geometry.placed and "Z" not in spatial:
         spatial.append("Z")
-    kinds = ["domain"] * len(spatial)
-    sizes = [image.extent(axis) for axis in spatial]
-    vectors = [_vector(column) for column in geometry.affine[:3, : len(spatial)].T]
-    spacings = [repr(value) for value in geometry.spacing[: len(spatial)]]
-    units = ['"mm"'] * len(spatial)
+    sized = geometry.spacing_known and not geometry.placed
+    axes = [
+        (image.extent(axis), "domain", _vector(column), repr(step) if sized else "nan", "mm" if sized else "")
+        for axis, column, step in zip(spatial, geometry.affine[:3, :3].T, geometry.spacing, strict=False)
+    ]
     if len(array) > 1:
-        kinds.insert(0, "RGB-color" if image.intensity == Intensity.RGB and len(array) == 3 else "list")
-        sizes.insert(0, len(array))
-        vectors.insert(0, "none")
-        spacings.insert(0, "nan")
-        units.insert(0, '""')
+        kind = "RGB-color" if image.intensity == Intensity.RGB and len(array) == 3 else "list"
+        axes.insert(0, (len(array), kind, "none", "nan", ""))
+    step = frame_step(image)
     if "T" in image.axes:
-        kinds.append("time")
-        sizes.append(image.extent("T"))
-        vectors.append("none")
-        step = frame_step(image)
-        spacings.append("nan" if step is None else repr(step))
-        units.append('""' if step is None else '"s"')
-    lines = {"type": _WRITTEN[array.dtype.str[1:]], "dimension": str(len(sizes))}
+        axes.append((image.extent("T"), "time", "none", "nan" if step is None else repr(step), "s" if step else ""))
+    sizes, kinds, vectors, spacings, units = zip(*axes, strict=True)
+    lines = {"type": _WRITTEN[array.dtype.str[1:]], "dimension": str(len(axes))}
     if geometry.placed:
-        lines |= {"space": "left-posterior-superior"}
-    lines |= {"sizes": " ".join(map(str, sizes))}
+        lines["space"] = "left-posterior-superior"
+    lines["sizes"] = " ".join(map(str, sizes))
     if geometry.placed:
         lines |= {"space directions": " ".join(vectors), "space origin": _vector(geometry.origin)}
-    elif geometry.spacing_known:
-        lines |= {"spacings": " ".join(spacings), "units": " ".join(units)}
+    if sized or step is not None:
+        lines |= {"spacings": " ".join(spacings), "units": " ".join(f'"{unit}"' for unit in units)}
     return lines | {"kinds": " ".join(kinds), "endian": "little", "encoding": "gzip"}
 
 
