@@ -85,3 +85,12 @@ def test_flat_masks_fit_by_size_alone() -> None:
     assert laid_on(single, flat).axes == "CYX"
     with pytest.raises(GeometryRefused, match="5 x 3 x 1"):
         laid_on(Image(array=np.ones((1, 3, 5), np.uint8), axes="CYX", geometry=Geometry.unknown()), flat)
+
+
+def test_regions_in_files_of_their_own_are_joined(tmp_path: Path) -> None:
+    one, two = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8)
+    one[0], two[3] = 255, 255
+    first, second = mask(tmp_path / "m.png", one, {255: "lesion"}), mask(tmp_path / "m_1.png", two, {255: "lesion"})
+    joined = read_mask_value(first.model_copy(update={"files": (*first.files, *second.files)}))
+    np.testing.assert_array_equal(joined.array[0].any(axis=1), [True, False, False, True])
+    assert joined.classes == {1: "lesion"}

@@ -184,6 +184,7 @@ def test_wrong_usage_is_told(
 ) -> None:
     with pytest.raises(error, match=words):
         iso.ingest(tmp_path / source, into=tmp_path / into)
+    assert not (tmp_path / "cohort").exists()
 
 
 def test_a_layout_or_setting_typed_wrong_is_answered_with_the_nearest(scans: Path, tmp_path: Path) -> None:

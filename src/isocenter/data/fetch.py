@@ -35,11 +35,16 @@ def fetch(source: str | Path, into: Path, progress: Progress | None = None, *, m
         mirror: another address to download public collections from.
     """
     errand = Errand(source=str(source), into=into, progress=progress or Silent(), mirror=mirror)
+    return archive_for(errand.source).fetch(errand)
+
+
+def archive_for(source: str) -> Archive:
+    """What kind of place a source is; one that is nowhere is refused before anything is made for it."""
     known = shelf()
     for archive in known.values():
-        if archive.accepts(errand.source):
-            return archive.fetch(errand)
-    raise _nowhere(errand.source, known)
+        if archive.accepts(source):
+            return archive
+    raise _nowhere(source, known)
 
 
 def listing(fetched: Fetched, refused: list[Refusal]) -> Iterator[Found]:

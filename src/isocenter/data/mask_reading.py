@@ -25,9 +25,18 @@ def read_mask_value(value: MaskValue) -> Image:
     Values that lie between two known ones, as JPEG leaves them, count as the nearest. Regions that may overlap come
     as one channel each, holding 1 where the region is.
     """
-    facts = _facts(value)
-    if len(facts.channels) > 1 and facts.role == "mask":
-        return _regions(facts, value)
+    parts = _facts(value)
+    if len(parts[0].channels) > 1 and parts[0].role == "mask":
+        return _regions(parts[0], value)
+    image, *others = [_label_map(facts, value) for facts in parts]
+    for other in others:
+        if other.array.shape != image.array.shape:
+            raise _elsewhere("the files of one mask differ in size")
+        image = replace(image, array=np.where(other.array != 0, other.array, image.array))
+    return image
+
+
+def _label_map(facts: ImageFacts, value: MaskValue) -> Image:
     image = read_mask(facts)
     known = sorted(value.mapping)
     names = [value.mapping[number] for number in known]
@@ -35,27 +44,21 @@ def read_mask_value(value: MaskValue) -> Image:
         return replace(image, intensity=Intensity.LABEL)
     pixels = codes(image)
     numbers = _numbers(known, names)
+    classes = {int(number): name for number, name in zip(numbers, names, strict=True) if number}
     if known[0] != 0:
         known, numbers = [0, *known], np.concatenate([[0], numbers])
-    array = numbers[_nearest(pixels, np.asarray(known))]
-    classes = {int(number): name for number, name in zip(_numbers(sorted(value.mapping), names), names, strict=True)}
-    classes.pop(0, None)
-    return replace(
-        image,
-        array=array.reshape((1, *pixels.shape)),
-        channels=("label",),
-        intensity=Intensity.LABEL,
-        classes=classes,
-    )
+    array = numbers[_nearest(pixels, np.asarray(known))].reshape((1, *pixels.shape))
+    return replace(image, array=array, channels=("label",), intensity=Intensity.LABEL, classes=classes)
 
 
-def _facts(value: MaskValue) -> ImageFacts:
+def _facts(value: MaskValue) -> list[ImageFacts]:
+    """The image in each of the files: regions of one mask may lie in files of their own."""
     found = describe(Path(path) for path in value.files)
     fitting = [image for image in found.images if image.part == value.part]
     if not fitting:
         reason = found.refused[0].reason if found.refused else "the mask is no longer in the file."
         raise Unreadable(f"{value.files[0]}", why=reason)
-    return fitting[0]
+    return fitting
 
 
 def _regions(facts: ImageFacts, value: MaskValue) -> Image:

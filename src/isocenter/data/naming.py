@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,6 +43,7 @@ _READER = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 16)
 def split_named(name: str) -> str | None:
     """The split that a folder or file name means: `Training`, `train2017`, `imagesTr`, `valid_images`; else None."""
     lower = name.lower()

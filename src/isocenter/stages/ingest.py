@@ -36,7 +36,7 @@ from isocenter.data.catalogue.folder import (
 )
 from isocenter.data.catalogue.intake import Intake, take_in
 from isocenter.data.catalogue.store import Catalogue, FileState
-from isocenter.data.fetch import fetch
+from isocenter.data.fetch import archive_for, fetch
 from isocenter.data.layouts._shared import Draft, Wishes
 from isocenter.data.survey import Listing, Memory, Sighting, difference, list_files, look
 from isocenter.data.understand import understand
@@ -72,6 +72,7 @@ def ingest(settings: IngestSettings, progress: Progress) -> Cohort:
     """
     started = time.monotonic()
     check_destination(settings.into)
+    sources = _sources(settings)
     with ExitStack() as stack:
         if settings.dry_run:
             copies = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isocenter-")))
@@ -80,17 +81,21 @@ def ingest(settings: IngestSettings, progress: Progress) -> Cohort:
             stack.enter_context(locked(settings.into / LOCK, f"the cohort {settings.into}", progress=progress))
             copies = settings.into / IMAGES
             sweep(copies)
-        cohort = _take_in(settings, progress, _listing(settings, copies, progress))
+        fetched = [fetch(source, copies, progress, mirror=settings.mirror) for source in sources]
+        cohort = _take_in(settings, progress, list_files(fetched, progress))
     assert cohort.report is not None
     cohort.report.seconds = round(time.monotonic() - started, 3)
     return cohort
 
 
-def _listing(settings: IngestSettings, copies: Path, progress: Progress) -> Listing:
+def _sources(settings: IngestSettings) -> list[str]:
+    """Every source, known to exist before a folder is made for it."""
     sources = list(settings.source)
     if settings.table is not None:
         sources.append(str(settings.table))
-    return list_files([fetch(source, copies, progress, mirror=settings.mirror) for source in sources], progress)
+    for source in sources:
+        archive_for(source)
+    return sources
 
 
 def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> Cohort:

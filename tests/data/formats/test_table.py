@@ -47,7 +47,7 @@ def test_delimiters_are_found(tmp_path: Path, delimiter: str) -> None:
 
 def test_quotes_hold_delimiters_and_line_breaks(tmp_path: Path) -> None:
     found = read(tmp_path / "x.csv", 'file,remark\r\na.png,"early, ""soft""\r\nlesion"\r\nb.png,none\r\n')
-    assert found.rows == (("a.png", 'early, "soft"\r\nlesion'), ("b.png", ""))
+    assert found.rows == (("a.png", 'early, "soft"\r\nlesion'), ("b.png", "none"))
 
 
 def test_missing_values_become_empty(tmp_path: Path) -> None:

@@ -27,8 +27,11 @@ from isocenter.data.formats._shared import (
     guarded,
 )
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "--", "#n/a", "?"})
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "-", "--", "#n/a", "?"})
 """How people write that a value is missing, in lower case."""
+
+_MISSING_AS_WRITTEN = frozenset({"None", "NONE"})
+"""What programs write for it; `none` in small letters is a finding that people write."""
 
 _MOST_BYTES = 200 * 1000**2
 _MOST_CELLS = 10_000_000
@@ -162,7 +165,7 @@ def _table(path: Path, rows: Iterable[tuple[int, Sequence[str]]]) -> Table:
 def _cell(value: object) -> str:
     """One cell as text; empty where it is missing."""
     text = "" if value is None else str(value).strip()
-    return "" if text.lower() in MISSING else text
+    return "" if text.lower() in MISSING or text in _MISSING_AS_WRITTEN else text
 
 
 def _fitted(path: Path, number: int, row: list[str], width: int) -> tuple[str, ...]:

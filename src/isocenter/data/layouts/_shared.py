@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -59,10 +58,6 @@ class Survey:
     tables: tuple[Table, ...] = ()
     documents: tuple[str, ...] = ()
 
-    def relative(self, path: str) -> PurePosixPath:
-        """A path as seen from the root."""
-        return PurePosixPath(path).relative_to(self.root)
-
     def place(self, path: str) -> str:
         """A path as seen from the root, as text: for walks over very many images."""
         return path.removeprefix(self.root).lstrip("/")
@@ -70,15 +65,6 @@ class Survey:
     def folders(self, image: ImageFacts) -> tuple[str, ...]:
         """The folders below the root in which an image lies, outermost first."""
         return tuple(self.place(image.files[0]).split("/")[:-1])
-
-    @cached_property
-    def by_file(self) -> dict[str, list[ImageFacts]]:
-        """Images by file, for layouts whose annotations name files."""
-        found: dict[str, list[ImageFacts]] = {}
-        for image in self.images:
-            for path in image.files:
-                found.setdefault(path, []).append(image)
-        return found
 
     def document(self, name: str) -> list[str]:
         """Documents of that file name, the nearest to the root first."""
@@ -290,14 +276,3 @@ def stem(path: str) -> str:
 def in_natural_order(names: Iterable[str]) -> list[str]:
     """Sorted so that 2 comes before 10."""
     return sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
-
-
-def common_folders(paths: Sequence[PurePosixPath]) -> int:
-    """How many leading folders all relative paths share."""
-    if not paths:
-        return 0
-    shortest = min(len(path.parts) - 1 for path in paths)
-    for depth in range(shortest):
-        if len({path.parts[depth] for path in paths}) > 1:
-            return depth
-    return shortest

@@ -57,7 +57,9 @@ def test_ages(tmp_path: Path, tags: dict[str, str], age: float | None) -> None:
 
 
 def test_what_a_result_needs_to_be_put_back(tmp_path: Path) -> None:
-    paths = write_series(tmp_path, positions(3), PatientName="Doe^Jane", AccessionNumber="A7", PatientBirthDate="19700101")
+    paths = write_series(
+        tmp_path, positions(3), PatientName="Doe^Jane", AccessionNumber="A7", PatientBirthDate="19700101"
+    )
     image = read(only(tmp_path))
     origin = image.origin
     assert origin.format == "dicom"

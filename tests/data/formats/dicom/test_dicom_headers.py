@@ -190,7 +190,12 @@ def test_common_records_are_kept_once(tmp_path: Path) -> None:
 
 
 def test_character_sets(tmp_path: Path) -> None:
-    for charset, text in (("ISO_IR 100", "Zürich"), ("ISO_IR 192", "東京"), ("GB18030", "北京"), ("ISO_IR 144", "Люкceмбypг")):
+    for charset, text in (
+        ("ISO_IR 100", "Zürich"),
+        ("ISO_IR 192", "東京"),
+        ("GB18030", "北京"),
+        ("ISO_IR 144", "Люкceмбypг"),
+    ):
         dataset = base(SpecificCharacterSet=charset, PatientID=text, Rows=1, Columns=2)
         for path in implicit_and_explicit(tmp_path / charset, dataset, [[1, 2]]):
             assert Headers()._walked(str(path)).common.patient == text
@@ -228,7 +233,14 @@ def test_no_preamble_no_suffix(tmp_path: Path) -> None:
 def test_what_is_no_dicom() -> None:
     from isocenter.data.formats.dicom import FORMAT
 
-    for head in (b"", b"DICM", b"hello world " * 80, b"\x08\x00" * 500, b"\x08\x00\x05\x00CS\x02\x00", b"\x02\0\0\0UL\4\0" * 9):
+    for head in (
+        b"",
+        b"DICM",
+        b"hello world " * 80,
+        b"\x08\x00" * 500,
+        b"\x08\x00\x05\x00CS\x02\x00",
+        b"\x02\0\0\0UL\4\0" * 9,
+    ):
         assert not FORMAT.sniff(head, "a.dcm")
 
 

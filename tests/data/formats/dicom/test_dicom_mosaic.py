@@ -20,8 +20,11 @@ from dicom_phantoms import (
     item,
     only,
     plane,
+    positions,
+    read,
+    save,
+    write_mosaic,
 )
-from dicom_phantoms import positions, read, save, write_mosaic
 
 from isocenter.core.errors import Unreadable
 from isocenter.data.formats.dicom import csa as csa_headers

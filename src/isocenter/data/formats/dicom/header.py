@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,6 +124,19 @@ def quiet() -> Iterator[None]:
         yield
 
 
+class Bounded(BufferedReader):
+    """A file that is never asked for more than it holds: a damaged length must not reserve gigabytes."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(FileIO(path, "rb"))
+        self._size = Path(path).stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most so many bytes, and at most what is left."""
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 class Opened(NamedTuple):
     """A data set read up to its pixels, which element holds those, and how many bytes of it the file has."""
 
@@ -142,7 +156,7 @@ def open_header(path: str | Path) -> Opened:
             found.append(PIXEL_TAGS[tag])
         return tag in PIXEL_TAGS
 
-    with quiet(), Path(path).open("rb") as file:
+    with quiet(), Bounded(path) as file:
         # A file without preamble is taken only after `sniff` has looked at its first elements.
         dataset = read_partial(file, stop_when=at_pixels, force=True)
         place = file.tell()
@@ -155,8 +169,8 @@ def open_whole(path: str | Path) -> Any:
     """The data set of a file with its pixels."""
     import pydicom
 
-    with quiet():
-        return pydicom.dcmread(path, force=True)
+    with quiet(), Bounded(path) as file:
+        return pydicom.dcmread(file, force=True)
 
 
 def dataset_values(dataset: Any) -> dict[str, Value]:
@@ -280,6 +294,8 @@ _UNCOMPRESSED = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.
 
 def refuse_cut_short(path: str, common: Common, stored: int) -> None:
     """Refuse a file that ends before its uncompressed pixels do."""
+    if (common.frames or 1) > max(stored, 1):
+        raise Unreadable(path, why=f"announces {common.frames} frames, more than it has bytes of pixels")
     needed = bytes_of_pixels(common)
     if needed is not None and stored < needed:
         raise Unreadable(path, why=f"is cut short: {needed} bytes of pixels announced, {stored} there")

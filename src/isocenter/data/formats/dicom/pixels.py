@@ -126,7 +126,7 @@ def quiet_gdcm() -> None:
 def _unpacked(dataset: Any, wanted: Sequence[int]) -> Iterator[Array]:
     """Frames that are each plain bytes, or such bytes deflated."""
     from pydicom.encaps import get_frame
-    from pydicom.pixels.utils import pixel_dtype, unpack_bits
+    from pydicom.pixels.utils import unpack_bits
 
     count = int(dataset.get("NumberOfFrames") or 1)
     deflated = dataset.file_meta.TransferSyntaxUID == DEFLATED_FRAMES
@@ -135,11 +135,12 @@ def _unpacked(dataset: Any, wanted: Sequence[int]) -> Iterator[Array]:
     if dataset.SamplesPerPixel > 1:
         shape = (dataset.SamplesPerPixel, *shape) if planar else (*shape, dataset.SamplesPerPixel)
     size = int(np.prod(shape))
+    kind = np.dtype(f"<{'i' if dataset.PixelRepresentation else 'u'}{max(dataset.BitsAllocated // 8, 1)}")
     for number in wanted:
         raw = get_frame(dataset.PixelData, number, number_of_frames=count)
         if deflated:
             raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw, size * 8 + 1024)
-        flat = unpack_bits(raw) if dataset.BitsAllocated == 1 else np.frombuffer(raw, pixel_dtype(dataset))
+        flat = unpack_bits(raw) if dataset.BitsAllocated == 1 else np.frombuffer(raw, kind)
         frame = np.asarray(flat)[:size].reshape(shape)
         yield np.moveaxis(frame, 0, -1) if planar else frame
 

@@ -32,7 +32,7 @@ from isocenter.data.formats.dicom.records import Slice
 from isocenter.data.formats.dicom.regular import onto_grid
 from isocenter.data.formats.dicom.series import Stack, stacks_of
 from isocenter.data.formats.dicom.subset import header_subset
-from isocenter.data.formats.dicom.values import Window, inverted, looked_up, measured, window_of
+from isocenter.data.formats.dicom.values import Table, Window, inverted, measured, table_of, window_of
 
 Array = NDArray[Any]
 
@@ -128,65 +128,66 @@ class _Gathered:
         self.notes: list[str] = []
         self.windowed = False
         self.header: dict[str, Any] = {}
-        self._window: Window | None = None
-        self._constant: Array | None = None
+        self.array: Array = np.zeros(0)
+        self._wants_window = options.window and channels_of(stack) == 1
+        self._window: Window | Table | None = None
+        self._first: Array | None = None
         self._varies = False
         self._dtype = np.dtype(dtype_name(stack, 1.0))
         common = stack.first.common
         count = len(stack.slices), len(stack.slices[0])
-        shape = (channels_of(stack), *count, common.rows or 0, common.columns or 0)
-        self._shown = options.window and channels_of(stack) == 1
-        check_size(Path(stack.first.path), shape, self._dtype)
-        self.array: Array = np.zeros(shape, np.uint8 if self._shown else self._dtype)
+        self._shape = (channels_of(stack), *count, common.rows or 0, common.columns or 0)
+        check_size(Path(stack.first.path), self._shape, self._dtype)
         self._read(stack)
-        if not self._varies and self._constant is not None:
-            refuse_constant(stack.first.path, self._constant)
-        if options.window and not self.windowed and self._shown:
-            self.notes.append("the file has no window of its own: values are as measured")
+        if not self._varies and self._first is not None:
+            refuse_constant(stack.first.path, self._first)
 
     def _read(self, stack: Stack) -> None:
         places = [(one, time, depth) for time, volume in enumerate(stack.slices) for depth, one in enumerate(volume)]
-        for path, group in groupby(sorted(places, key=lambda place: place[0].path), key=lambda place: place[0].path):
-            members = sorted(group, key=lambda place: place[0].frame)
+        # The first slice comes first, for its header and its window speak for all.
+        order = {path: number for number, path in enumerate(dict.fromkeys(one.path for one, _, _ in places))}
+        places.sort(key=lambda place: (order[place[0].path], place[0].frame))
+        for path, group in groupby(places, key=lambda place: place[0].path):
             with guarded(Path(path)):
-                self._read_file(members)
+                self._read_file(list(group))
 
     def _read_file(self, members: Sequence[tuple[Slice, int, int]]) -> None:
         first = members[0][0]
         dataset = open_whole(first.path)
-        if not self.header:
-            self.header = header_subset(dataset)
         pictures = _frames_of(first, dataset, [place[0] for place in members])
         for (one, time, depth), picture in zip(members, pictures, strict=True):
+            if self._first is None:
+                self._begin(picture, one, dataset)
+            self._watch(picture)
             values = self._values(picture, one, dataset)
             self.array[:, time, depth] = np.moveaxis(values, -1, 0) if values.ndim == 3 else values
 
+    def _begin(self, picture: Array, one: Slice, dataset: Any) -> None:
+        """Reserve the array: only now that a frame is decoded is the size more than a damaged header's word."""
+        self._first = picture
+        self.header = header_subset(dataset)
+        if self._wants_window:
+            # The window of the first slice serves all, so that the slices of a volume stay comparable.
+            self._window = window_of(dataset, one.frame) or table_of(dataset)
+            self.windowed = self._window is not None
+            if not self.windowed:
+                self.notes.append("the file has no window of its own: values are as measured")
+        self.array = np.zeros(self._shape, np.uint8 if self.windowed else self._dtype)
+
     def _watch(self, picture: Array) -> None:
         """Remember whether any pixel of any frame differs from the very first."""
-        if not self._varies:
-            self._constant = picture if self._constant is None else self._constant
-            self._varies = bool((picture != self._constant.flat[0]).any())
+        if not self._varies and self._first is not None:
+            self._varies = bool((picture != self._first.flat[0]).any())
 
     def _values(self, picture: Array, one: Slice, dataset: Any) -> Array:
-        self._watch(picture)
         if picture.ndim == 3:
             return picture[..., :3]
         values = measured(picture, one, dataset, self._dtype)
-        shown = self._through_window(values, one, dataset) if self._shown else None
-        if shown is not None:
-            return 255 - shown if one.common.photometric == "MONOCHROME1" else shown
-        return inverted(values, one, dataset) if one.common.photometric == "MONOCHROME1" else values
-
-    def _through_window(self, values: Array, one: Slice, dataset: Any) -> Array | None:
-        """Through the window of the first slice, so that all slices of a volume stay comparable."""
-        if self._window is None and not self.windowed:
-            self._window = window_of(dataset, one.frame)
-        shown = self._window.apply(values) if self._window else looked_up(values, dataset)
-        if shown is None and self.array.dtype != self._dtype:
-            self._shown = False
-            self.array = np.zeros(self.array.shape, self._dtype)
-        self.windowed = self.windowed or shown is not None
-        return shown
+        dark = one.common.photometric == "MONOCHROME1"
+        if self._window is not None:
+            shown = self._window.apply(values)
+            return 255 - shown if dark else shown
+        return inverted(values, one, dataset) if dark else values
 
 
 def _frames_of(first: Slice, dataset: Any, members: Sequence[Slice]) -> Any:
@@ -204,6 +205,7 @@ def _resampled(array: Array, stack: Stack) -> Array:
     lay = stack.lay
     assert lay is not None
     columns, rows, depth = lay.size
+    check_size(Path(stack.first.path), (*array.shape[:2], depth, rows, columns), array.dtype)
     result = np.empty((*array.shape[:2], depth, rows, columns), dtype=array.dtype)
     for channel in range(array.shape[0]):
         for time in range(array.shape[1]):

@@ -164,16 +164,24 @@ def _first_number(source: Any, name: str) -> float | None:
     return number(source, name)
 
 
-def looked_up(values: Array, dataset: Any) -> Array | None:
-    """Values from 0 to 255 by the file's VOI lookup table, or None where it has none."""
+class Table(NamedTuple):
+    """The file's own table from values to grey levels: where it begins, and the levels."""
+
+    start: int
+    levels: Array
+
+    def apply(self, values: Array) -> Array:
+        """Values from 0 to 255."""
+        index = np.clip(np.rint(values.astype(np.float64)) - self.start, 0, len(self.levels) - 1).astype(np.int64)
+        span = max(float(self.levels.max() - self.levels.min()), 1.0)
+        return np.rint((self.levels[index] - self.levels.min()) / span * 255).astype(np.uint8)
+
+
+def table_of(dataset: Any) -> Table | None:
+    """The first VOI lookup table of a file."""
     tables = dataset.get("VOILUTSequence")
     if not tables:
         return None
-    first = tables[0]
-    _, start, _ = (int(value) for value in first.LUTDescriptor)
-    data = first.LUTData
-    table = np.frombuffer(data, np.uint16) if isinstance(data, bytes) else np.asarray(data)
-    table = table.astype(np.float64)
-    index = np.clip(np.rint(values.astype(np.float64)).astype(np.int64) - start, 0, len(table) - 1)
-    span = max(float(table.max() - table.min()), 1.0)
-    return np.rint((table[index] - table.min()) / span * 255).astype(np.uint8)
+    data = tables[0].LUTData
+    levels = np.frombuffer(data, np.uint16) if isinstance(data, bytes) else np.asarray(data)
+    return Table(int(tables[0].LUTDescriptor[1]), levels.astype(np.float64))
