@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,8 @@ def test_bad_files_do_not_stop_the_rest(tmp_path: Path) -> None:
     refused = {Path(one.path).name for one in found.refused}
     assert {"zz-empty", "zz-text", "zz-short", "gone"} <= refused
     for facts in found.images:
-        try:
+        with contextlib.suppress(IsocenterError):
             assert isinstance(FORMAT.read(facts, ReadOptions()), Image)
-        except IsocenterError as error:
-            assert str(error)
 
 
 def test_a_file_that_changed_since_is_refused(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_stacks_and_temporal_positions_of_philips(tmp_path: Path) -> None:
             frames.append(frame_groups(place, index=index, content=content, TemporalPositionSequence=offset))
             pixels.append(plane(place) + 1000 * time)
     sagittal = positions(2, orientation=SAGITTAL, start=(0, 0, 0))
-    for depth, place in enumerate(sagittal):
+    for place in sagittal:
         orientation = item(ImageOrientationPatient=list(SAGITTAL))
         content = {"TemporalPositionIndex": 1}
         frames.append(frame_groups(place, stack="2", content=content, PlaneOrientationSequence=orientation))

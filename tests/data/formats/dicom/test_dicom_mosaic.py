@@ -151,7 +151,9 @@ def test_private_headers_read_as_nibabel_reads_them(second: bool) -> None:
 @pytest.mark.parametrize("cut", [0, 3, 9, 60, 120, 180])
 def test_cut_private_headers_end_in_one_kind_of_error(cut: int) -> None:
     raw = csa({"EchoLinePosition": [64], "SliceNormalVector": [0.1, -0.25, 0.9]})[:cut]
+    outcome = "read"
     try:
-        assert isinstance(csa_headers.entries(raw), dict)
+        csa_headers.entries(raw)
     except ValueError as error:
-        assert "CSA header" in str(error)
+        outcome = str(error)
+    assert outcome == "read" or "CSA header" in outcome

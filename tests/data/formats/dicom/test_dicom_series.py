@@ -17,6 +17,7 @@ from dicom_phantoms import (
     plane,
     positions,
     read,
+    values_at,
     write_series,
     write_slice,
 )
@@ -188,19 +189,13 @@ def test_a_tilted_gantry_is_refused_or_sheared_back(tmp_path: Path) -> None:
     image = read(facts, resample=True)
     assert image.geometry.is_orthogonal
     assert image.size[1] > 5
-    array, wanted = image.array[0], _values(image)
+    array, wanted = image.array[0], values_at(image.geometry, image.size)
     covered = np.zeros(array.shape, bool)
     for index, place in enumerate(places):
         offset = (place[1] - image.geometry.origin[1]) / 2.0
         covered[index, int(np.ceil(offset)) : int(np.floor(offset + 4)) + 1] = True
     np.testing.assert_allclose(array[covered], wanted[covered], atol=1)
     assert int(array[~covered].min()) == int(array.min())
-
-
-def _values(image):  # type: ignore[no-untyped-def]
-    from dicom_phantoms import values_at
-
-    return values_at(image.geometry, image.size)
 
 
 def test_slices_shifted_sideways_are_refused(tmp_path: Path) -> None:

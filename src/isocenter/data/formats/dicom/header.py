@@ -18,6 +18,7 @@ from isocenter.data.formats.dicom.tags import (
     PER_SLICE,
     PIXEL_TAGS,
     WANTED,
+    Decoder,
     Value,
     decode,
     seconds_of_date,
@@ -36,7 +37,7 @@ class Headers:
     def __init__(self) -> None:
         self._by_bytes: dict[tuple[bytes | None, ...], Common] = {}
         self._known: dict[Common, Common] = {}
-        self._moments: dict[Moment, Moment] = {}
+        self._decoder = Decoder()
         self._rescales: dict[tuple[float, float], tuple[float, float]] = {}
 
     def read(self, path: str) -> Slice:
@@ -57,16 +58,13 @@ class Headers:
             self._by_bytes[key] = common
         if pixels is not None:
             refuse_cut_short(path, common, stored)
-        values = {PER_SLICE[tag].name: decode(raw[tag], PER_SLICE[tag]) for tag in raw.keys() & PER_SLICE.keys()}
-        return self._slice(path, values, common)
+        return self._slice(path, self._decoder.values(raw, PER_SLICE, ()), common)
 
     def _common_of(self, path: str, raw: dict[int, bytes], pixels: int | None) -> Common:
         if any(tag in raw for tag in _NEEDS_ITS_SEQUENCES):
             return self.opened(open_header(path), path).common
         charset = decode(raw.get(0x00080005, b""), COMMON[0x00080005]) or ()
-        values = {
-            wanted.name: decode(raw[tag], wanted, charset=charset) for tag, wanted in COMMON.items() if tag in raw
-        }
+        values = self._decoder.values(raw, COMMON, charset)
         return self._common(values, PIXEL_TAGS[pixels] if pixels is not None else None)
 
     def opened(self, opened: Opened, path: str) -> Slice:
@@ -99,7 +97,6 @@ class Headers:
         if slope is not None or intercept is not None:
             rescale = (1.0 if slope is None else slope, intercept or 0.0)
             rescale = self._rescales.setdefault(rescale, rescale)
-        moment = moment_of(values)
         position = values.get("position")
         return Slice(
             path=path,
@@ -107,12 +104,25 @@ class Headers:
             frame=0,
             position=position if position is not None and len(position) == 3 else None,
             instance=values.get("instance_number"),
-            moment=self._moments.setdefault(moment, moment) if moment.acquisition_time is None else moment,
+            moment=moment_of(values),
             rescale=rescale,
             common=common,
         )
 
 
+_TIMES = frozenset(
+    (
+        "acquisition_datetime",
+        "acquisition_date",
+        "acquisition_time",
+        "trigger_time",
+        "frame_reference_time",
+        "temporal_position",
+        "content_time",
+        "acquisition_number",
+        "b_value",
+    )
+)
 _COMMON_FIELDS = frozenset(field.name for field in fields(Common))
 
 
@@ -219,13 +229,15 @@ def _is_number(wanted: Any) -> bool:
 
 def moment_of(values: dict[str, Value]) -> Moment:
     """When a slice was taken, from the values of its tags."""
+    if values.keys().isdisjoint(_TIMES):
+        return NEVER
     acquired = seconds_of_datetime(values.get("acquisition_datetime"))
     if acquired is None:
         acquired = seconds_of_day(values.get("acquisition_time"))
         day = seconds_of_date(values.get("acquisition_date"))
         acquired = acquired + day if acquired is not None and day is not None else acquired
     trigger, reference = values.get("trigger_time"), values.get("frame_reference_time")
-    moment = Moment(
+    return Moment(
         temporal_position=values.get("temporal_position"),
         trigger_time=trigger / 1000 if trigger is not None else None,
         frame_reference_time=reference / 1000 if reference is not None else None,
@@ -234,7 +246,6 @@ def moment_of(values: dict[str, Value]) -> Moment:
         acquisition_number=values.get("acquisition_number"),
         b_value=values.get("b_value"),
     )
-    return NEVER if moment == NEVER else moment
 
 
 def calibration(dataset: Any) -> tuple[float, float] | None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from isocenter.core.errors import Unreadable
 from isocenter.data.formats._shared import check_size
+from isocenter.data.formats.dicom import sandbox
+from isocenter.data.formats.dicom.header import open_whole
 from isocenter.data.formats.dicom.records import Common
 from isocenter.data.formats.dicom.syntaxes import named, refuse_undecodable
 
@@ -20,6 +22,10 @@ Array = NDArray[Any]
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+RISKY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70, 80, 81, 90, 91, 201, 202, 203))
+"""Syntaxes whose decoders are written in C or C++ and are handed the file's bytes as they are."""
+
+_BATCH_BYTES = 256 * 1024**2
 _LEGACY = {
     (False, True): "1.2.840.10008.1.2.1",
     (True, True): "1.2.840.10008.1.2",
@@ -32,13 +38,29 @@ def frames(dataset: Any, path: str, common: Common, wanted: Sequence[int]) -> It
     refuse_undecodable(common.syntax, path)
     _check(dataset, path)
     _complete(dataset)
-    try:
-        for frame in _decoded(dataset, path, common, wanted):
-            yield _coloured(frame, dataset)
-    except RuntimeError as error:
-        # What pydicom raises once every decoder has failed; its text lists what each of them said.
-        first = " ".join(str(error).split())[:120]
-        raise Unreadable(path, why=f"its pixels ({named(common.syntax)}) cannot be decoded: {first}") from error
+    decoded = _elsewhere(path, common, wanted) if common.syntax in RISKY else _decoded(dataset, path, wanted)
+    for frame in decoded:
+        yield _coloured(frame, dataset)
+
+
+def _elsewhere(path: str, common: Common, wanted: Sequence[int]) -> Iterator[Array]:
+    """Frames from the child process, as many at a time as memory is well spent on."""
+    size = (
+        (common.rows or 1)
+        * (common.columns or 1)
+        * (common.samples or 1)
+        * (2 if (common.bits_allocated or 8) > 8 else 1)
+    )
+    batch = max(1, _BATCH_BYTES // size)
+    for start in range(0, len(wanted), batch):
+        yield from sandbox.decode(path, wanted[start : start + batch])
+
+
+def decoded_here(path: str, wanted: Sequence[int]) -> list[Array]:
+    """The wanted frames of a file, decoded in this very process."""
+    dataset = open_whole(path)
+    _complete(dataset)
+    return list(_decoded(dataset, path, wanted))
 
 
 def _check(dataset: Any, path: str) -> None:
@@ -73,19 +95,27 @@ def _complete(dataset: Any) -> None:
         del dataset.NumberOfFrames
 
 
-def _decoded(dataset: Any, path: str, common: Common, wanted: Sequence[int]) -> Iterator[Array]:
-    if common.syntax in (DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED):
-        yield from _unpacked(dataset, wanted)
-        return
-    quiet_gdcm()
-    if common.syntax == JPEG_EXTENDED and (common.bits_stored or 8) > 8:
-        whole = _by_gdcm(path, common)
-        yield from (whole[number] for number in wanted)
-        return
+def _decoded(dataset: Any, path: str, wanted: Sequence[int]) -> Iterator[Array]:
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    try:
+        if syntax in (DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED):
+            yield from _unpacked(dataset, wanted)
+        elif syntax == JPEG_EXTENDED and (dataset.get("BitsStored") or 8) > 8:
+            whole = _by_gdcm(path, dataset)
+            yield from (whole[number] for number in wanted)
+        else:
+            yield from _by_pydicom(dataset, wanted)
+    except RuntimeError as error:
+        # What pydicom raises once every decoder has failed; its text lists what each of them said.
+        first = " ".join(str(error).split())[:120]
+        raise Unreadable(path, why=f"its pixels ({named(syntax)}) cannot be decoded: {first}") from error
+
+
+def _by_pydicom(dataset: Any, wanted: Sequence[int]) -> Iterator[Array]:
     from pydicom.pixels import iter_pixels, pixel_array
 
-    count = int(dataset.get("NumberOfFrames") or 1)
-    if count == 1:
+    quiet_gdcm()
+    if int(dataset.get("NumberOfFrames") or 1) == 1:
         yield pixel_array(dataset)
         return
     done = 0
@@ -99,7 +129,7 @@ def _decoded(dataset: Any, path: str, common: Common, wanted: Sequence[int]) -> 
         yield from (whole[number] for number in list(wanted)[done:])
 
 
-def _by_gdcm(path: str, common: Common) -> Array:
+def _by_gdcm(path: str, dataset: Any) -> Array:
     """JPEG of 12 bits, which pydicom does not hand to gdcm though gdcm reads it: (frames, rows, columns)."""
     import gdcm
 
@@ -108,8 +138,9 @@ def _by_gdcm(path: str, common: Common) -> Array:
     if not reader.Read():
         raise Unreadable(path, why="its JPEG of 12 bits cannot be decoded")
     buffer = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
-    kind = np.int16 if common.signed == 1 else np.uint16
-    return np.frombuffer(buffer, kind).reshape(common.frames or 1, common.rows or 0, common.columns or 0)
+    kind = np.int16 if dataset.get("PixelRepresentation") == 1 else np.uint16
+    count = int(dataset.get("NumberOfFrames") or 1)
+    return np.frombuffer(buffer, kind).reshape(count, int(dataset.Rows), int(dataset.Columns))
 
 
 def quiet_gdcm() -> None:

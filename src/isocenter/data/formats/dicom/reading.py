@@ -139,8 +139,6 @@ class _Gathered:
         self._shape = (channels_of(stack), *count, common.rows or 0, common.columns or 0)
         check_size(Path(stack.first.path), self._shape, self._dtype)
         self._read(stack)
-        if not self._varies and self._first is not None:
-            refuse_constant(stack.first.path, self._first)
 
     def _read(self, stack: Stack) -> None:
         places = [(one, time, depth) for time, volume in enumerate(stack.slices) for depth, one in enumerate(volume)]
@@ -150,6 +148,8 @@ class _Gathered:
         for path, group in groupby(places, key=lambda place: place[0].path):
             with guarded(Path(path)):
                 self._read_file(list(group))
+        if not self._varies and self._first is not None:
+            refuse_constant(stack.first.path, self._first)
 
     def _read_file(self, members: Sequence[tuple[Slice, int, int]]) -> None:
         first = members[0][0]

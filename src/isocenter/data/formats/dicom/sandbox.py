@@ -26,6 +26,9 @@ MOST_BYTES = 8 * 1024**3
 """How much memory the child may ask for, where the system can hold it to that."""
 
 
+_CHUNK_BYTES = 1 << 20
+
+
 class _Child:
     """The process that decodes, and the lock that keeps its requests apart."""
 
@@ -94,13 +97,14 @@ def _exchange(process: subprocess.Popen[bytes], request: dict[str, Any]) -> tupl
     if "error" in answer:
         return answer, None
     array = np.empty(answer["shape"], np.dtype(answer["dtype"]))
-    view = memoryview(array.reshape(-1).view(np.uint8))
+    view = array.data.cast("B")
     done = 0
     while done < len(view):
-        count = process.stdout.readinto(view[done:])  # type: ignore[attr-defined]  # a buffered pipe has it
-        if not count:
+        part = process.stdout.read(min(len(view) - done, _CHUNK_BYTES))
+        if not part:
             raise EOFError
-        done += count
+        view[done : done + len(part)] = part
+        done += len(part)
     return answer, array
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -122,9 +121,11 @@ WANTED = COMMON | PER_SLICE
 PIXEL_TAGS = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
 """The three elements that hold pixels, and what kind of number is in them."""
 
+_MOST_SEEN = 128
 _FIRST_DAY = date(1900, 1, 1).toordinal() * 86400.0
 """Counting from here keeps a day's seconds exact to the microsecond."""
 
+_PLAIN = frozenset(("UI", "CS", "DA", "TM", "DT", "AS"))
 _TEXT = frozenset(("LO", "SH", "PN", "LT", "ST", "UT", "UC"))
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "AT": "I"}
 _NUMBERS = frozenset(("DS", "IS"))
@@ -134,6 +135,8 @@ _WHOLE = frozenset(("IS", "US", "UL", "SS", "SL", "UV", "SV"))
 def decode(raw: bytes, wanted: Wanted, *, vr: str = "", charset: tuple[str, ...] = (), little: bool = True) -> Value:
     """The plain value of an element's bytes: text, a number, a tuple of them; None where it is empty or broken."""
     actual = vr if vr not in ("", "UN", "OB") else wanted.vr
+    if actual in _PLAIN and wanted.vr in _PLAIN and not wanted.many:
+        return raw.decode("latin-1").strip(" \0\r\n\t") or None
     if wanted.vr == "SQ":
         return raw or None
     if actual in _BINARY:
@@ -141,6 +144,31 @@ def decode(raw: bytes, wanted: Wanted, *, vr: str = "", charset: tuple[str, ...]
     if actual in _NUMBERS or wanted.vr in _NUMBERS:
         return _numbers([_number(part) for part in raw.decode("latin-1").split("\\")], wanted)
     return _texts(raw, wanted, charset)
+
+
+class Decoder:
+    """Decodes elements of the usual encodings, remembering what it has decoded: most values come again and again."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, dict[bytes, Value]] = {tag: {} for tag in WANTED}
+
+    def values(
+        self, raw: Mapping[int, bytes], table: Mapping[int, Wanted], charset: tuple[str, ...]
+    ) -> dict[str, Value]:
+        """The values, by name, of those elements that stand in the table."""
+        found = {}
+        for tag, content in raw.items():
+            wanted = table.get(tag)
+            if wanted is None:
+                continue
+            seen = self._seen[tag]
+            if content in seen:
+                found[wanted.name] = seen[content]
+                continue
+            value = found[wanted.name] = decode(content, wanted, charset=charset)
+            if len(seen) < _MOST_SEEN and content.isascii():
+                seen[content] = value
+        return found
 
 
 def _binary(raw: bytes, code: str, little: bool) -> list[float]:
@@ -171,9 +199,9 @@ def _numbers(values: list[Any], wanted: Wanted) -> Value:
 def _texts(raw: bytes, wanted: Wanted, charset: tuple[str, ...]) -> Value:
     text = _in_charset(raw, charset) if wanted.vr in _TEXT else raw.decode("latin-1")
     if wanted.many:
-        parts = tuple(sys.intern(part.strip(" \0")) for part in text.split("\\"))
+        parts = tuple(part.strip(" \0") for part in text.split("\\"))
         return parts if any(parts) else None
-    return sys.intern(text.strip(" \0\r\n\t")) or None
+    return text.strip(" \0\r\n\t") or None
 
 
 def _in_charset(raw: bytes, charset: tuple[str, ...]) -> str:
