@@ -101,7 +101,7 @@ def test_pixels_are_decoded_once_and_mapped_after(scans: Path, tmp_path: Path) -
     np.testing.assert_array_equal(first.array[0], np.asarray(Picture.open(facts.files[0])))
     assert isinstance(pixels.image(facts).array, np.memmap)
     doubled = pixels.image(facts, preparation="half", prepare=lambda image: image)
-    assert doubled.array.filename != first.array.filename  # type: ignore[attr-defined]
+    assert doubled.array.filename != first.array.filename
     pixels.close()
 
 

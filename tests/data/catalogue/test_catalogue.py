@@ -42,12 +42,12 @@ EVENT = {"time": "2026-01-01", "command": "test", "version": "0", "settings": "{
 
 
 def facts(name: str, **known: object) -> ImageFacts:
-    return ImageFacts(format="raster", files=(f"/scans/{name}.png",), axes="CYX", shape=(1, 4, 5), **known)  # type: ignore[arg-type]
+    return ImageFacts(format="raster", files=(f"/scans/{name}.png",), axes="CYX", shape=(1, 4, 5), **known)
 
 
 def case(name: str, *labels: Label, **known: object) -> Case:
     image = facts(name, patient=f"P{name}", sex="F")
-    return Case(key=name, patient=f"P{name}", images={"image": image}, labels=labels, **known)  # type: ignore[arg-type]
+    return Case(key=name, patient=f"P{name}", images={"image": image}, labels=labels, **known)
 
 
 def files_of(*cases: Case) -> list[FileState]:
@@ -58,7 +58,7 @@ def files_of(*cases: Case) -> list[FileState]:
 def put(folder: Path, *cases: Case, **more: object) -> None:
     with Catalogue(folder) as catalogue:
         images = [image for one in cases for image in one.images.values()]
-        intake = Intake(files=files_of(*cases), images=images, cases=cases, event=EVENT, **more)  # type: ignore[arg-type]
+        intake = Intake(files=files_of(*cases), images=images, cases=cases, event=EVENT, **more)
         take_in(catalogue, intake)
 
 

@@ -24,11 +24,7 @@ ENDINGS = (".dcm", ".nii", ".nrrd", ".mha")
 SIZE = (5, 4, 3)
 SPACING = (0.75, 1.25, 3.5)
 ORIGIN = (-31.25, 12.5, -104.125)
-ORIENTATIONS = [
-    "".join(letters)
-    for axes in permutations(("RL", "AP", "IS"))
-    for letters in product(*axes)
-]  # fmt: skip
+ORIENTATIONS = ["".join(letters) for axes in permutations(("RL", "AP", "IS")) for letters in product(*axes)]
 TURNS = [(0.3, 0, 0), (0, -0.4, 0.1), (0.2, 0.7, -1.1), (2.5, -0.6, 0.9)]
 
 # What a format can say of a position: NIfTI keeps 32-bit numbers, DICOM 16 characters, MetaImage and NRRD all digits.

@@ -162,16 +162,30 @@ def segmentation(path: Path, frames: Sequence[Frame], *, names: Sequence[str] = 
     stored = np.packbits(pixels.ravel(), bitorder="little") if bits == 1 else pixels.astype(f"<u{bits // 8}")
     data = stored.tobytes()
     dataset = item(
-        SOPClassUID=SEGMENTATION, SOPInstanceUID="1.2.3.4", SeriesInstanceUID="1.2.3", StudyInstanceUID="1.2",
-        PatientID="P1", StudyDate="20200131", Manufacturer="Maker", ManufacturerModelName="Model",
-        Modality="SEG", SegmentationType="BINARY", NumberOfFrames=len(frames), SamplesPerPixel=1,
-        PhotometricInterpretation="MONOCHROME2", Rows=pixels.shape[1], Columns=pixels.shape[2],
-        BitsAllocated=bits, BitsStored=bits, HighBit=bits - 1, PixelRepresentation=0,
+        SOPClassUID=SEGMENTATION,
+        SOPInstanceUID="1.2.3.4",
+        SeriesInstanceUID="1.2.3",
+        StudyInstanceUID="1.2",
+        PatientID="P1",
+        StudyDate="20200131",
+        Manufacturer="Maker",
+        ManufacturerModelName="Model",
+        Modality="SEG",
+        SegmentationType="BINARY",
+        NumberOfFrames=len(frames),
+        SamplesPerPixel=1,
+        PhotometricInterpretation="MONOCHROME2",
+        Rows=pixels.shape[1],
+        Columns=pixels.shape[2],
+        BitsAllocated=bits,
+        BitsStored=bits,
+        HighBit=bits - 1,
+        PixelRepresentation=0,
         SegmentSequence=[item(SegmentNumber=n, SegmentLabel=name) for n, name in enumerate(names, 1)],
         SharedFunctionalGroupsSequence=[shared],
         PerFrameFunctionalGroupsSequence=[groups(one) for one in frames],
         PixelData=data + b"\0" * (len(data) % 2),
-    )  # fmt: skip
+    )
     dataset["PixelData"].VR = "OB" if bits < 16 else "OW"
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
