@@ -101,8 +101,8 @@ def test_spacings_units_and_nothing_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("encoding", "data"),
     [
-        ("gzip", gzip.compress(VALUES.tobytes())),
-        ("gz", gzip.compress(VALUES.tobytes()[:60]) + gzip.compress(VALUES.tobytes()[60:])),
+        ("gzip", gzip.compress(VALUES.tobytes(), mtime=0)),
+        ("gz", gzip.compress(VALUES.tobytes()[:60], mtime=0) + gzip.compress(VALUES.tobytes()[60:], mtime=0)),
         ("bzip2", bz2.compress(VALUES.tobytes()[:60]) + bz2.compress(VALUES.tobytes()[60:])),
         ("ascii", " ".join(map(str, VALUES.ravel())).encode()),
     ],
@@ -120,7 +120,7 @@ def test_big_endian_and_skipped_bytes(tmp_path: Path) -> None:
     (tmp_path / "c.dat").write_bytes(b"whatever" + VALUES.tobytes())
     path = made(tmp_path / "c.nhdr", b"", byte_skip="-1", data_file="c.dat")
     assert np.array_equal(only(path).array[0], VALUES)
-    packed = gzip.compress(b"skip" + VALUES.tobytes())
+    packed = gzip.compress(b"skip" + VALUES.tobytes(), mtime=0)
     assert np.array_equal(only(made(tmp_path / "d.nrrd", packed, encoding="gzip", byte_skip="4")).array[0], VALUES)
 
 
@@ -238,7 +238,7 @@ def test_headers_that_cannot_be_meant_are_refused(tmp_path: Path, fields: dict[s
 
 def test_a_line_without_a_value_and_a_cut_stream_are_refused(tmp_path: Path) -> None:
     assert "without a value" in refusal(made(tmp_path / "x.nrrd", more="nonsense\n"))
-    path = made(tmp_path / "y.nrrd", gzip.compress(VALUES.tobytes())[:30], encoding="gzip")
+    path = made(tmp_path / "y.nrrd", gzip.compress(VALUES.tobytes(), mtime=0)[:30], encoding="gzip")
     (facts,) = FORMAT.describe([path]).images
     with pytest.raises(Unreadable, match="cut short"):
         files.read_facts(facts)

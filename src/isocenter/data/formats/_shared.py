@@ -137,7 +137,7 @@ def one_by_one(describe_file: Callable[[Path], list[ImageFacts]]) -> Callable[[S
 
 
 @contextmanager
-def guarded(path: Path) -> Iterator[None]:
+def guarded(path: Path | str) -> Iterator[None]:
     """Turn whatever a library throws at a damaged file into our `Unreadable`."""
     try:
         yield
@@ -189,7 +189,8 @@ def refuse_constant(path: Path | str, array: NDArray[np.generic]) -> None:
 
 def absolute(path: Path) -> str:
     """The path as the catalogue writes it: absolute, with forward slashes."""
-    return Path(path).absolute().as_posix()
+    place = path if isinstance(path, Path) else Path(path)
+    return (place if place.is_absolute() else place.absolute()).as_posix()
 
 
 def with_channel(array: NDArray[np.generic]) -> tuple[NDArray[np.generic], str]:

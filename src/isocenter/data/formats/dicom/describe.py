@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
+from sys import intern
+from typing import Any
 
 import numpy as np
 
@@ -83,16 +85,16 @@ def describe(paths: Sequence[Path]) -> Described:
     survey = _Survey()
     for path in paths:
         survey.look(path)
+    # What headers remember of one another is not needed any more, and may be much.
+    survey.headers = Headers()
     for key in list(survey.series):
         slices = survey.series.pop(key)
-        found = survey.slides.pop(key, [])
         try:
-            with guarded(Path(slices[0].path if slices else key)):
-                found.extend(_series(slices, survey.collected))
+            with guarded(slices[0].path if slices else key):
+                survey.collected.images.extend(_series(slices, survey.slides.pop(key, []), survey.collected))
         except IsocenterError as error:
             for lost in dict.fromkeys(one.path for one in slices):
                 survey.collected.refuse(lost, error)
-        survey.collected.images.extend(_with_parts(found))
     _masks(survey)
     return survey.collected.done()
 
@@ -114,19 +116,19 @@ def _masks(survey: _Survey) -> None:
             survey.collected.refuse(path, error)
 
 
-def _series(slices: list[Slice], collected: Collected) -> list[tuple[ImageFacts, Names]]:
-    """The images of one series."""
-    if not slices:
-        return []
-    kept, dropped = without_copies(slices)
+def _series(slices: list[Slice], found: list[tuple[ImageFacts, Names]], collected: Collected) -> list[ImageFacts]:
+    """The images of one series; those of its slides were found already."""
+    kept, dropped = without_copies(slices) if len(slices) > 1 else (slices, [])
     for path, of in dropped:
         collected.refuse(path, f"is a copy of {Path(of).name}: both carry the same SOP instance UID.")
     note = _copies_note(dropped)
-    found = []
-    for stack in stacks_of(kept):
+    stacks = stacks_of(kept)
+    if len(stacks) == 1 and not found:
+        return [facts_of(stacks[0], note)]
+    for stack in stacks:
         facts = facts_of(stack, note)
         found.append((facts, names_of(facts, stack.first, stack.traits)))
-    return found
+    return _with_parts(found)
 
 
 def _copies_note(dropped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -160,28 +162,27 @@ def facts_of(stack: Stack, notes: Sequence[str] = ()) -> ImageFacts:
     common = stack.first.common
     axes, shape = axes_of(stack)
     use = meaning(stack)
-    geometry = stack.geometry
-    slices = stack.all_slices + stack.extras
-    files = dict.fromkeys(one.path for one in slices)
-    uids = {one.path: one.uid for one in slices}
+    uids = {one.path: one.uid for one in stack.all_slices + stack.extras}
     said = [*notes, *stack.notes, use.note, _problem_note(stack), _brightness_note(common)]
-    return _known(
-        common,
-        ImageFacts(
-            format="dicom",
-            files=tuple(files),
-            axes=axes,
-            shape=shape,
-            dtype=dtype_name(stack, use.factor),
-            affine=tuple(geometry.affine.ravel().tolist()) if geometry.placed else None,
-            spacing=geometry.spacing if geometry.spacing_known else None,
-            intensity=str(use.intensity),
-            channels=default_channels(use.intensity, channels_of(stack)),
-            times=stack.times,
-            instances=tuple(uids[path] for path in files),
-            notes=tuple(dict.fromkeys(note for note in said if note)),
-        ),
+    return ImageFacts(
+        format="dicom",
+        files=tuple(uids),
+        axes=axes,
+        shape=shape,
+        dtype=dtype_name(stack, use.factor),
+        affine=tuple(_SHARED.get(value, value) for value in stack.affine) if stack.placed else None,
+        spacing=stack.spacing,
+        intensity=str(use.intensity),
+        channels=default_channels(use.intensity, channels_of(stack)),
+        times=stack.times,
+        instances=tuple(uids.values()),
+        notes=tuple(dict.fromkeys(note for note in said if note)),
+        **_known(common),
     )
+
+
+_SHARED = {0.0: 0.0, 1.0: 1.0}
+"""One object for the numbers that most affines are made of: facts are kept by the hundred thousand."""
 
 
 def _problem_note(stack: Stack) -> str:
@@ -199,41 +200,37 @@ def facts_of_slide(record: Slice, plan: slides.Plan) -> ImageFacts:
     """The facts of one slide."""
     common = record.common
     intensity = "rgb" if plan.samples == 3 else "named" if len(plan.paths) > 1 else "raw"
-    named = plan.paths if intensity == "named" else default_channels(intensity, plan.shape[0])
-    return _known(
-        common,
-        ImageFacts(
-            format="dicom",
-            files=(record.path,),
-            axes=plan.axes,
-            shape=plan.shape,
-            dtype=str(stored_dtype(common)),
-            spacing=plan.geometry.spacing if plan.geometry.spacing_known else None,
-            intensity=intensity,
-            channels=named,
-            instances=(record.uid,),
-        ),
+    return ImageFacts(
+        format="dicom",
+        files=(record.path,),
+        axes=plan.axes,
+        shape=plan.shape,
+        dtype=str(stored_dtype(common)),
+        spacing=plan.geometry.spacing if plan.geometry.spacing_known else None,
+        intensity=intensity,
+        channels=plan.paths if intensity == "named" else default_channels(intensity, plan.shape[0]),
+        instances=(record.uid,),
+        **_known(common),
     )
 
 
-def _known(common: Common, facts: ImageFacts) -> ImageFacts:
+def _known(common: Common) -> dict[str, Any]:
     """What the header says of patient, study and device."""
     makers = [word for word in (common.manufacturer, common.model) if word]
-    return replace(
-        facts,
-        modality=common.modality,
-        group=common.series or "",
-        patient=common.patient,
-        study=common.study,
-        series=common.series,
-        date=iso_date(common.study_date or common.series_date),
-        description=common.description,
-        device=" ".join(makers) or None,
-        body_part=common.body_part,
-        laterality=common.image_laterality or common.laterality,
-        sex=common.sex,
-        age=_age(common),
-    )
+    return {
+        "modality": common.modality,
+        "group": common.series or "",
+        "patient": common.patient,
+        "study": common.study,
+        "series": common.series,
+        "date": iso_date(common.study_date or common.series_date),
+        "description": common.description,
+        "device": intern(" ".join(makers)) or None,
+        "body_part": common.body_part,
+        "laterality": common.image_laterality or common.laterality,
+        "sex": common.sex,
+        "age": _age(common),
+    }
 
 
 def _age(common: Common) -> float | None:

@@ -6,8 +6,8 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from io import BufferedReader, FileIO
+from operator import eq
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +25,13 @@ from isocenter.data.formats.dicom.tags import (
     seconds_of_datetime,
     seconds_of_day,
 )
-from isocenter.data.formats.dicom.walker import Unusual, walk
+from isocenter.data.formats.dicom.walker import Unusual, Walked, walk
 
-_MOST_REMEMBERED = 512
+_SERIES = 0x0020000E
+_MOST_REMEMBERED = 128
+"""Series at a time: files of one mostly come together."""
+_MOST_KINDS = 8
+"""Echoes, directions and the like of one series."""
 _NEEDS_ITS_SEQUENCES = (0x00540016, 0x00186011, 0x00409096)
 
 
@@ -35,7 +39,7 @@ class Headers:
     """Reads records, remembering what neighbouring files have in common so that it is decoded and kept only once."""
 
     def __init__(self) -> None:
-        self._by_bytes: dict[tuple[bytes | None, ...], Common] = {}
+        self._neighbours: dict[bytes, list[tuple[Walked, Common]]] = {}
         self._known: dict[Common, Common] = {}
         self._decoder = Decoder()
         self._rescales: dict[tuple[float, float], tuple[float, float]] = {}
@@ -48,17 +52,28 @@ class Headers:
             return self.opened(open_header(path), path)
 
     def _walked(self, path: str) -> Slice:
-        raw, pixels, stored = walk(path)
-        key = (*map(raw.get, COMMON), PIXEL_TAGS[pixels].encode() if pixels is not None else None)
-        common = self._by_bytes.get(key)
-        if common is None:
-            common = self._common_of(path, raw, pixels)
-            if len(self._by_bytes) >= _MOST_REMEMBERED:
-                self._by_bytes.clear()
-            self._by_bytes[key] = common
-        if pixels is not None:
-            refuse_cut_short(path, common, stored)
-        return self._slice(path, self._decoder.values(raw, PER_SLICE, ()), common)
+        walked = walk(path)
+        common = self._remembered(path, walked)
+        if walked.pixels is not None:
+            refuse_cut_short(path, common, walked.pixel_bytes)
+        return self._slice(path, self._decoder.values(walked.raw, PER_SLICE, ()), common)
+
+    def _remembered(self, path: str, walked: Walked) -> Common:
+        """What the file shares with its neighbours: as remembered where the bytes are the same."""
+        series = walked.raw.get(_SERIES, b"")
+        known = self._neighbours.get(series)
+        if known is None:
+            if len(self._neighbours) >= _MOST_REMEMBERED:
+                self._neighbours.clear()
+            known = self._neighbours[series] = []
+        # Compared only within a series, so that a file that stands alone costs no comparison.
+        for other, common in known:
+            if other.pixels == walked.pixels and all(map(eq, map(other.raw.get, COMMON), map(walked.raw.get, COMMON))):
+                return common
+        common = self._common_of(path, walked.raw, walked.pixels)
+        if len(known) < _MOST_KINDS:
+            known.append((walked, common))
+        return common
 
     def _common_of(self, path: str, raw: dict[int, bytes], pixels: int | None) -> Common:
         if any(tag in raw for tag in _NEEDS_ITS_SEQUENCES):
@@ -77,18 +92,20 @@ class Headers:
                 "tracer": tracer(dataset),
                 "real_world": real_world(dataset),
             }
-        common = self._common(values, opened.pixels, **worked_out)
+        shared = {name: value for name, value in values.items() if name in _COMMON_NAMES}
+        common = self._common(shared, opened.pixels, **worked_out)
         if opened.pixels:
             refuse_cut_short(path, common, opened.stored)
         return self._slice(path, values, common)
 
     def _common(self, values: dict[str, Value], pixels: str | None, **worked_out: Any) -> Common:
-        known = {name: value for name, value in values.items() if name in _COMMON_FIELDS}
-        flags = {name: bool(values.get(name)) for name in ("modality_lut", "functional_groups")}
-        known["sop_class"] = known.get("sop_class") or values.get("media_class")
-        for sequence in ("tracer", "real_world"):
-            known.pop(sequence, None)
-        common = Common(**{**known, **flags, **worked_out}, pixels=pixels)
+        media_class = values.pop("media_class", None)
+        values["sop_class"] = values.get("sop_class") or media_class
+        for flag in ("modality_lut", "functional_groups"):
+            values[flag] = bool(values.get(flag))
+        for sequence in ("regions", "tracer", "real_world"):
+            values.pop(sequence, None)
+        common = Common(pixels=pixels, **values, **worked_out)
         return self._known.setdefault(common, common)
 
     def _slice(self, path: str, values: dict[str, Value], common: Common) -> Slice:
@@ -123,7 +140,7 @@ _TIMES = frozenset(
         "b_value",
     )
 )
-_COMMON_FIELDS = frozenset(field.name for field in fields(Common))
+_COMMON_NAMES = frozenset(wanted.name for wanted in COMMON.values())
 
 
 @contextmanager

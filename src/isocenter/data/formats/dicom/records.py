@@ -11,9 +11,12 @@ from typing import NamedTuple
 Vector = tuple[float, ...]
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
+@dataclass(slots=True, unsafe_hash=True, kw_only=True)
 class Common:
-    """What the slices of a series share; field by field as in `tags.COMMON`, and what was worked out of sequences."""
+    """What the slices of a series share; field by field as in `tags.COMMON`, and what was worked out of sequences.
+
+    Never changed once made, only replaced. (A frozen dataclass would say so, and take three times as long to make.)
+    """
 
     syntax: str | None = None
     charset: tuple[str, ...] | None = None

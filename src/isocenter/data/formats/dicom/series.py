@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -14,6 +15,9 @@ from isocenter.data.formats.dicom.records import Common, Slice
 from isocenter.data.formats.dicom.regular import Lay, depth_order, directions, lay_of
 from isocenter.data.formats.dicom.spacing import PixelSize, pixel_size
 
+Numbers = tuple[float, ...]
+
+_UNIT = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 _SAME_PLACE = 0.02
 """Two slices nearer than this part of a pixel lie at one place."""
 _SAME_DIRECTION = 1e-3
@@ -25,8 +29,9 @@ class Stack:
 
     Attributes:
         slices: over time, then over depth.
-        geometry: of the image as it will be read.
+        affine: of the image as it will be read, row by row.
         size: columns, rows, slices of the image as it will be read.
+        spacing_known, placed: as in `Geometry`.
         times: seconds from the first time point, where there are several and their times are known.
         lay: how the slices lie, where there are several and their place is known.
         problem: what keeps the image from being read as it is; `curable` where resampling helps.
@@ -37,8 +42,10 @@ class Stack:
     """
 
     slices: list[list[Slice]]
-    geometry: Geometry
+    affine: Numbers
     size: tuple[int, int, int]
+    spacing_known: bool = True
+    placed: bool = True
     times: tuple[float, ...] | None = None
     lay: Lay | None = None
     problem: str = ""
@@ -47,6 +54,21 @@ class Stack:
     extras: list[Slice] = field(default_factory=list)
     traits: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the image lies."""
+        return Geometry(np.asarray(self.affine).reshape(4, 4), self.spacing_known, self.placed)
+
+    @property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Millimetres along x, y and z."""
+        if not self.spacing_known:
+            return None
+        x, y, z = (
+            sqrt(self.affine[axis] ** 2 + self.affine[axis + 4] ** 2 + self.affine[axis + 8] ** 2) for axis in range(3)
+        )
+        return x, y, z
 
     @property
     def first(self) -> Slice:
@@ -98,24 +120,28 @@ def _loose(members: list[Slice]) -> Stack:
     """A picture, still or moving, whose place in the patient is unknown."""
     members = sorted(members, key=lambda one: one.frame)
     common = members[0].common
-    geometry, notes = _loose_geometry(common)
+    pixel = pixel_size(common)
     times = None
     if len(members) > 1 and all(one.moment.trigger_time is not None for one in members):
         times = tuple(one.moment.trigger_time or 0.0 for one in members)
     traits = {"image": str(members[0].instance or "")}
-    size = (common.columns or 0, common.rows or 0, 1)
-    return Stack([[one] for one in members], geometry, size, times=times, notes=notes, traits=traits)
-
-
-def _loose_geometry(common: Common) -> tuple[Geometry, list[str]]:
-    size = pixel_size(common)
-    if size is None:
-        return Geometry.unknown(), []
-    return Geometry.sized((size.x, size.y)), [size.note] if size.note else []
+    return Stack(
+        [[one] for one in members],
+        (pixel.x, *_UNIT[1:5], pixel.y, *_UNIT[6:]) if pixel else _UNIT,
+        (common.columns or 0, common.rows or 0, 1),
+        spacing_known=pixel is not None,
+        placed=False,
+        times=times,
+        notes=[pixel.note] if pixel and pixel.note else [],
+        traits=traits,
+    )
 
 
 def _by_geometry(slices: Iterable[Slice]) -> list[list[Slice]]:
     """Slices that could lie in one grid: same size, pixel size, direction, kind of pixel."""
+    slices = list(slices)
+    if len(slices) == 1:
+        return [slices]
     groups: list[tuple[Hashable, np.ndarray, list[Slice]]] = []
     known: dict[tuple[int, str], list[Slice]] = {}
     for one in slices:
@@ -209,6 +235,8 @@ def _said(name: str, value: Hashable) -> str:
 
 def _places(members: Sequence[Slice]) -> list[list[Slice]]:
     """Slices gathered by where they lie, in the order of depth."""
+    if len(members) == 1:
+        return [[members[0]]]
     axes = directions(members[0].common.orientation)
     assert axes is not None
     size = pixel_size(members[0].common)
@@ -265,16 +293,27 @@ def _stack(volumes: list[list[Slice]], traits: dict[str, str]) -> Stack:
     shape = (common.columns or 0, common.rows or 0)
     pixel = size or PixelSize(1.0, 1.0)
     notes = [pixel.note] if pixel.note else []
-    positions = np.asarray([one.position for one in volumes[0]], dtype=float)
+    known = size is not None
     if len(volumes[0]) == 1:
-        affine = np.eye(4)
         step = abs(common.thickness or 0.0) or abs(common.slice_spacing or 0.0) or 1.0
-        for column, (axis, length) in enumerate(zip(axes, (pixel.x, pixel.y, step), strict=True)):
-            affine[:3, column] = axis * length
-        affine[:3, 3] = positions[0]
-        geometry = Geometry(affine, spacing_known=size is not None, placed=size is not None)
-        return Stack(volumes, geometry, (*shape, 1), traits=dict(traits), notes=notes)
+        affine = _affine_of(axes, (pixel.x, pixel.y, step), first.position or (0.0, 0.0, 0.0))
+        return Stack(volumes, affine, (*shape, 1), known, known, traits=dict(traits), notes=notes)
+    positions = np.asarray([one.position for one in volumes[0]], dtype=float)
     lay = lay_of(positions, axes, (pixel.x, pixel.y), shape, [name_of(one) for one in volumes[0]])
-    geometry = Geometry(lay.affine, spacing_known=size is not None, placed=size is not None)
     notes.extend(lay.notes)
-    return Stack(volumes, geometry, lay.size, lay=lay, problem=lay.problem, traits=dict(traits), notes=notes)
+    numbers = tuple(lay.affine.ravel().tolist())
+    return Stack(
+        volumes, numbers, lay.size, known, known, lay=lay, problem=lay.problem, traits=dict(traits), notes=notes
+    )
+
+
+def _affine_of(axes: Sequence[np.ndarray], steps: Sequence[float], origin: Sequence[float]) -> Numbers:
+    """16 numbers, row by row; plain arithmetic, for there may be a hundred thousand single slices."""
+    (a, b, c), (d, e, f), (g, h, i) = axes[0].tolist(), axes[1].tolist(), axes[2].tolist()
+    x, y, z = steps
+    return (
+        *(a * x, d * y, g * z, origin[0]),
+        *(b * x, e * y, h * z, origin[1]),
+        *(c * x, f * y, i * z, origin[2]),
+        *(0.0, 0.0, 0.0, 1.0),
+    )

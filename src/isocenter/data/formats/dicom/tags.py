@@ -166,7 +166,8 @@ class Decoder:
                 found[wanted.name] = seen[content]
                 continue
             value = found[wanted.name] = decode(content, wanted, charset=charset)
-            if len(seen) < _MOST_SEEN and content.isascii():
+            # What is not plain ASCII reads differently from one character set to the next.
+            if len(seen) < _MOST_SEEN and content.isascii() and b"\x1b" not in content:
                 seen[content] = value
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,12 +75,18 @@ def is_philips_mr(common: Common) -> bool:
     return common.modality == "MR" and "PHILIPS" in (common.manufacturer or "").upper()
 
 
-def dtype_of(slices: Iterable[Slice]) -> np.dtype[Any]:
+def dtype_of(slices: Collection[Slice]) -> np.dtype[Any]:
     """One type that holds every slice."""
-    kinds = {(id(one.common), rescale_of(one)): one for one in slices}
-    found = np.result_type(*(scaled_dtype(one.common, rescale_of(one)) for one in kinds.values()))
-    mixed = found == np.float64 and all(stored_dtype(one.common) != np.float64 for one in kinds.values())
-    return np.dtype("f4") if mixed else found
+    if len(slices) == 1:
+        (only,) = slices
+        return scaled_dtype(only.common, rescale_of(only))
+    sources = {(id(one.common), rescale_of(one)): one.common for one in slices}
+    kinds = {scaled_dtype(common, rescale) for (_, rescale), common in sources.items()}
+    if len(kinds) == 1:
+        return kinds.pop()
+    found = np.result_type(*kinds)
+    stored = {stored_dtype(one.common) for one in slices}
+    return np.dtype("f4") if found == np.float64 and np.dtype("f8") not in stored else found
 
 
 def measured(frame: Array, one: Slice, dataset: Any, dtype: np.dtype[Any]) -> Array:
