@@ -93,7 +93,8 @@ def test_help_tells_meaning_and_default() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_is_drawn_for_a_person_and_kept_from_a_file(terminal: bool) -> None:
     file = io.StringIO()
-    shown = Shown(Console(file=file, force_terminal=terminal, width=80))
+    console = Console(file=file, force_terminal=terminal, force_interactive=terminal, width=80, _environ={})
+    shown = Shown(console)
     with shown.running():
         shown.advance()
         shown.start("Reading", 4)

@@ -101,3 +101,15 @@ def test_a_mask_from_any_format_becomes_a_segmentation_of_its_series(tmp_path: P
         iso.convert(tmp_path / "float.nii.gz", into=tmp_path / "x.dcm", reference=tmp_path / "series.dcm")
     with pytest.raises(UsageError, match="one DICOM series"):
         iso.convert(tmp_path / "mask.nii.gz", into=tmp_path / "x.dcm", reference=tmp_path / "mask.nii.gz")
+
+
+def test_a_dicom_series_becomes_the_nifti_that_its_tools_expect(tmp_path: Path) -> None:
+    geometry = iso.Geometry.from_parts(origin=(-10, -20, 30), spacing=(1, 1, 2.5), direction=np.eye(3))
+    pixels = np.arange(4 * 6 * 5, dtype=np.int16).reshape(1, 4, 6, 5)
+    iso.write(iso.Image(array=pixels, axes="CZYX", geometry=geometry, modality="MR"), tmp_path / "series.dcm")
+    iso.convert(tmp_path / "series.dcm", into=tmp_path / "scan.nii.gz")
+    scan = iso.read(tmp_path / "scan.nii.gz")[0]
+    assert scan.geometry.orientation == "LAS"
+    np.testing.assert_array_equal(scan.oriented("LPS").array, pixels)
+    iso.convert(tmp_path / "series.dcm", into=tmp_path / "kept.nii.gz", orientation="LPS")
+    assert iso.read(tmp_path / "kept.nii.gz")[0].geometry.orientation == "LPS"

@@ -131,6 +131,7 @@ def look(listing: Listing, memory: Memory, found: Difference, progress: Progress
         described.images = [image for image in described.images if not image.group]
         described.images += _describe(sorted(paths & listing.files.keys()), progress).images
         kept = {key: image for key, image in kept.items() if key not in again}
+    _refuse_doubles(described)
     new_keys = {image.key for image in described.images}
     survey = Survey(
         root=listing.root,
@@ -149,6 +150,16 @@ def look(listing: Listing, memory: Memory, found: Difference, progress: Progress
         changed=found.changed,
         gone=found.gone,
     )
+
+
+def _refuse_doubles(described: Collected) -> None:
+    """Two images that cannot be told apart would overwrite one another: the second is named and left out."""
+    seen: dict[str, ImageFacts] = {}
+    for image in described.images:
+        first = seen.setdefault(image.key, image)
+        if first is not image:
+            described.refuse(image.files[0], f"cannot be told from {first.files[0]}: both carry the same identity.")
+    described.images = list(seen.values())
 
 
 def _sort_out(

@@ -17,6 +17,9 @@ from isocenter.core.words import counted, listed
 from isocenter.data.files import describe_place, has_writer, read_facts, write, writer_for
 from isocenter.data.formats._shared import ReadOptions
 
+_NIFTI = (".nii", ".nii.gz")
+_OPPOSITE = dict(zip("LRAPIS", "RLPASI", strict=True))
+
 
 class ConvertSettings(Settings):
     """What to convert, and into what."""
@@ -80,7 +83,7 @@ def convert(settings: ConvertSettings, progress: Progress) -> Conversion:
 
 def _converted(facts: ImageFacts, target: Path, settings: ConvertSettings) -> Converted:
     image = read_facts(facts, ReadOptions(resample=settings.resample, window=settings.window))
-    image = _turned(image, settings.orientation)
+    image = _turned(image, settings.orientation, target)
     files = write(image, target) if settings.reference is None else _as_segmentation(image, target, settings.reference)
     return Converted(
         source=list(facts.files),
@@ -121,9 +124,17 @@ def _as_segmentation(image: Image, target: Path, reference: Path) -> list[Path]:
     return write_seg(image, target, source=read_facts(found[0]))
 
 
-def _turned(image: Image, orientation: str | None) -> Image:
-    if orientation is None or "Z" not in image.axes:
+def _turned(image: Image, orientation: str | None, target: Path) -> Image:
+    """The volume as it was asked for, else as tools of its new format expect it."""
+    if "Z" not in image.axes:
         return image
+    if orientation is None:
+        if image.origin.format != "dicom" or not target.name.lower().endswith(_NIFTI):
+            return image
+        # DICOM counts rows from the front of the patient. NIfTI tools, dcm2niix and FSL among them, store such a
+        # volume with its rows counted from the back; every voxel keeps its place in the patient.
+        letters = image.geometry.orientation
+        orientation = letters[0] + _OPPOSITE[letters[1]] + letters[2]
     try:
         return image.oriented(orientation)
     except ValueError as error:

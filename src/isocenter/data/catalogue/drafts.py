@@ -24,15 +24,13 @@ def cases_of(draft: Draft, known_by_image: Mapping[str, str], taken: set[str], r
         taken: keys of all catalogued cases; a new case of the same name from another source is given another.
         root: the source's folder, whose name makes such a key unique.
     """
-    used = set(known_by_image.values())
+    used = taken | set(known_by_image.values())
     cases = []
     for drafted in draft.cases.values():
         key = next((known_by_image[one.key] for one in drafted.images.values() if one.key in known_by_image), None)
         if key is None:
-            key = drafted.key
-            known_row = not drafted.images and key in taken
-            if not known_row:
-                key = _unused(drafted.key, used | taken, root)
+            known_row = not drafted.images and drafted.key in taken
+            key = drafted.key if known_row else _unused(drafted.key, used, root)
         used.add(key)
         cases.append(_case(drafted, key))
     return cases

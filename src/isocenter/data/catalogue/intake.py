@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from isocenter.core.case import Case
 from isocenter.core.image import ImageFacts
@@ -37,29 +37,34 @@ class Intake:
     event: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Written(NamedTuple):
+    """What became of the rows of one table: the id of each key, and the ids of those that were there before."""
+
+    ids: Mapping[str, int]
+    old: Sequence[int]
+
+
 def take_in(catalogue: Catalogue, intake: Intake) -> None:
     """Write everything, or nothing."""
     with catalogue.writing() as connection:
         event = connection.execute(insert(tables.events).values(**intake.event)).inserted_primary_key
-        _upsert_files(connection, intake.files, catalogue)
+        files = _upsert_files(connection, intake.files, catalogue)
         catalogue.forget_images(connection, intake.forgotten)
         patients = _ids(connection, tables.patients, _patient_rows(intake.cases), "key")
         series = _series(connection, intake.cases, patients)
-        _upsert_images(connection, intake.images, series, catalogue)
+        images = _upsert_images(connection, intake.images, series, files, catalogue)
         cases = _upsert_cases(connection, intake.cases, patients)
-        _link_images(connection, intake.cases, cases)
+        _link_images(connection, intake.cases, cases, images)
         _add_labels(connection, intake.cases, cases, catalogue, event[0] if event else None)
-        _add_splits(connection, intake.cases, cases, intake.official)
+        _add_splits(connection, intake.cases, cases.ids, intake.official)
 
 
 def _ids(connection: Connection, table: Any, rows: Iterable[dict[str, Any]], key: str) -> dict[str, int]:
     """Insert the rows whose key is new; returns the id of every key of the table."""
     known = {value: number for number, value in connection.execute(select(table.c.id, table.c[key]))}
     fresh = {row[key]: row for row in rows if row[key] not in known}
-    insert_rows(connection, table, list(fresh.values()))
-    if fresh:
-        known = {value: number for number, value in connection.execute(select(table.c.id, table.c[key]))}
-    return known
+    numbers = _insert_numbered(connection, table, list(fresh.values()))
+    return known | dict(zip(fresh, numbers, strict=True))
 
 
 def _patient_rows(cases: Sequence[Case]) -> Iterable[dict[str, Any]]:
@@ -104,33 +109,39 @@ def _nested(
     connection: Connection, table: Any, parent: str, rows: Iterable[dict[str, Any]]
 ) -> dict[tuple[int, str], int]:
     """The same as `_ids` for a table whose key is unique below a parent."""
-
-    def stored() -> dict[tuple[int, str], int]:
-        query = select(table.c.id, table.c[parent], table.c.key)
-        return {(above, key): number for number, above, key in connection.execute(query)}
-
-    known = stored()
+    query = select(table.c.id, table.c[parent], table.c.key)
+    known = {(above, key): number for number, above, key in connection.execute(query)}
     fresh: dict[tuple[int, str], dict[str, Any]] = {}
     for row in rows:
-        fresh.setdefault((row[parent], row["key"]), row)
-    fresh = {place: row for place, row in fresh.items() if place not in known}
-    insert_rows(connection, table, list(fresh.values()))
-    return stored() if fresh else known
+        if (row[parent], row["key"]) not in known:
+            fresh.setdefault((row[parent], row["key"]), row)
+    numbers = _insert_numbered(connection, table, list(fresh.values()))
+    return known | dict(zip(fresh, numbers, strict=True))
 
 
-def _upsert_files(connection: Connection, states: Sequence[FileState], catalogue: Catalogue) -> None:
+def _upsert_files(connection: Connection, states: Sequence[FileState], catalogue: Catalogue) -> Mapping[str, int]:
     # A file that changed has to be hashed anew.
-    _upsert(
-        connection,
-        tables.files,
-        "path",
-        [{**asdict(state), "path": catalogue.stored(state.path), "digest": None} for state in states],
-    )
+    rows = [
+        {
+            "path": catalogue.stored(state.path),
+            "size": state.size,
+            "mtime_ns": state.mtime_ns,
+            "state": state.state,
+            "reason": state.reason,
+            "digest": None,
+        }
+        for state in states
+    ]
+    return _upsert(connection, tables.files, "path", rows).ids
 
 
 def _upsert_images(
-    connection: Connection, images: Sequence[ImageFacts], series: Mapping[str, int], catalogue: Catalogue
-) -> None:
+    connection: Connection,
+    images: Sequence[ImageFacts],
+    series: Mapping[str, int],
+    files: Mapping[str, int],
+    catalogue: Catalogue,
+) -> Mapping[str, int]:
     rows = [
         {
             "key": image.key,
@@ -140,17 +151,18 @@ def _upsert_images(
         }
         for image in images
     ]
-    ids = _upsert(connection, tables.images, "key", rows)
-    for part in batches(list(ids.values())):
+    written = _upsert(connection, tables.images, "key", rows)
+    for part in batches(written.old):
         connection.execute(delete(tables.image_files).where(tables.image_files.c.image_id.in_(part)))
     paths = {path: catalogue.stored(path) for image in images for path in image.files}
-    files = _stored(connection, tables.files, "path", list(set(paths.values())))
+    known = _completed(connection, tables.files, "path", files, paths.values())
     links = [
-        {"image_id": ids[image.key], "ordinal": ordinal, "file_id": files[paths[path]], "instance": instance}
+        {"image_id": written.ids[image.key], "ordinal": ordinal, "file_id": known[paths[path]], "instance": instance}
         for image in images
         for ordinal, (path, instance) in enumerate(_files_with_instances(image))
     ]
     insert_rows(connection, tables.image_files, links)
+    return written.ids
 
 
 def _files_with_instances(image: ImageFacts) -> list[tuple[str, str | None]]:
@@ -160,7 +172,7 @@ def _files_with_instances(image: ImageFacts) -> list[tuple[str, str | None]]:
     return list(zip(image.files, instances, strict=True))
 
 
-def _upsert_cases(connection: Connection, cases: Sequence[Case], patients: Mapping[str, int]) -> dict[str, int]:
+def _upsert_cases(connection: Connection, cases: Sequence[Case], patients: Mapping[str, int]) -> Written:
     rows = [
         {
             "key": case.key,
@@ -175,14 +187,14 @@ def _upsert_cases(connection: Connection, cases: Sequence[Case], patients: Mappi
     return _upsert(connection, tables.cases, "key", rows)
 
 
-def _link_images(connection: Connection, cases: Sequence[Case], ids: Mapping[str, int]) -> None:
+def _link_images(connection: Connection, cases: Sequence[Case], written: Written, images: Mapping[str, int]) -> None:
     table = tables.case_images
-    for part in batches([ids[case.key] for case in cases]):
+    for part in batches(written.old):
         connection.execute(delete(table).where(table.c.case_id.in_(part)))
     keys = [image.key for case in cases for image in case.images.values()]
-    images = _stored(connection, tables.images, "key", keys)
+    known = _completed(connection, tables.images, "key", images, keys)
     rows = [
-        {"case_id": ids[case.key], "channel": channel, "ordinal": ordinal, "image_id": images[image.key]}
+        {"case_id": written.ids[case.key], "channel": channel, "ordinal": ordinal, "image_id": known[image.key]}
         for case in cases
         for ordinal, (channel, image) in enumerate(case.images.items())
     ]
@@ -190,22 +202,23 @@ def _link_images(connection: Connection, cases: Sequence[Case], ids: Mapping[str
 
 
 def _add_labels(
-    connection: Connection, cases: Sequence[Case], ids: Mapping[str, int], catalogue: Catalogue, event: int | None
+    connection: Connection, cases: Sequence[Case], written: Written, catalogue: Catalogue, event: int | None
 ) -> None:
     """A label that differs from the newest version of the same reader becomes the next version."""
     table = tables.labels
     newest: dict[tuple[int, str, str], tuple[int, str]] = {}
-    for part in batches([ids[case.key] for case in cases]):
+    for part in batches(written.old):
         query = select(table).where(table.c.case_id.in_(part)).order_by(table.c.version)
         for stored in connection.execute(query):
             newest[(stored.case_id, stored.name, stored.reader)] = (stored.version, stored.value)
     rows: list[dict[str, Any]] = []
     for case in cases:
         for label in case.labels:
-            version, value = newest.get((ids[case.key], label.name, label.reader), (0, ""))
+            number = written.ids[case.key]
+            version, value = newest.get((number, label.name, label.reader), (0, ""))
             text = value_to_text(label.value, catalogue.stored)
             if text != value:
-                row = {"case_id": ids[case.key], "name": label.name, "reader": label.reader, "event_id": event}
+                row = {"case_id": number, "name": label.name, "reader": label.reader, "event_id": event}
                 rows.append({**row, "version": version + 1, "value": text})
     insert_rows(connection, table, rows)
 
@@ -229,21 +242,41 @@ def _add_splits(
     insert_rows(connection, table, rows)
 
 
-def _upsert(connection: Connection, table: Any, key: str, rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Insert rows whose key is new and update the others; returns the id of each."""
+def _upsert(connection: Connection, table: Any, key: str, rows: Sequence[dict[str, Any]]) -> Written:
+    """Insert rows whose key is new and update the others."""
     known = _stored(connection, table, key, [row[key] for row in rows])
-    insert_rows(connection, table, [row for row in rows if row[key] not in known])
+    fresh = [row for row in rows if row[key] not in known]
     changed = [row for row in rows if row[key] in known]
     if changed:
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed[0] if name != key}
         statement = update(table).where(table.c[key] == bindparam("old_key")).values(**values)
         given = [{"old_key": row[key], **{f"new_{name}": row[name] for name in values}} for row in changed]
         connection.execute(statement, given)
-    return known if len(changed) == len(rows) else _stored(connection, table, key, [row[key] for row in rows])
+    numbers = _insert_numbered(connection, table, fresh)
+    ids = known | {row[key]: number for row, number in zip(fresh, numbers, strict=True)}
+    return Written(ids, list(known.values()))
+
+
+def _insert_numbered(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -> range:
+    """Insert rows under the next free ids; the one transaction that writes may number them itself."""
+    first = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1 if rows else 0
+    numbers = range(first, first + len(rows))
+    insert_rows(connection, table, [{"id": number, **row} for number, row in zip(numbers, rows, strict=True)])
+    return numbers
+
+
+def _completed(
+    connection: Connection, table: Any, key: str, known: Mapping[str, int], wanted: Iterable[str]
+) -> Mapping[str, int]:
+    """Known ids, with those of other wanted keys looked up."""
+    missing = list({one for one in wanted if one not in known})
+    return {**known, **_stored(connection, table, key, missing)} if missing else known
 
 
 def _stored(connection: Connection, table: Any, key: str, values: Sequence[str]) -> dict[str, int]:
     """The ids of the rows with these keys."""
+    if connection.execute(select(table.c.id).limit(1)).first() is None:
+        return {}
     found: dict[str, int] = {}
     for part in batches(values):
         rows = connection.execute(select(table.c[key], table.c.id).where(table.c[key].in_(part)))

@@ -237,9 +237,15 @@ def batches(items: Sequence[Any], size: int = BATCH) -> Iterator[Sequence[Any]]:
 
 
 def insert_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many rows at once."""
-    if rows:
-        connection.execute(insert(table), rows)
+    """Insert many rows of the same columns at once, past the machinery that looks at each value."""
+    if not rows:
+        return
+    statement = insert(table).compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    if statement.positiontup:
+        names = statement.positiontup
+        connection.exec_driver_sql(str(statement), [tuple(row[name] for name in names) for row in rows])
+    else:
+        connection.exec_driver_sql(str(statement), [dict(row) for row in rows])
 
 
 def _case_images(connection: Connection, ids: Sequence[int], catalogue: Catalogue) -> dict[int, dict[str, ImageFacts]]:

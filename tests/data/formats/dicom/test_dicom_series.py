@@ -228,6 +228,16 @@ def test_the_same_picture_twice_at_one_position_is_read_once(tmp_path: Path) -> 
     assert any("repeat another's position and pixels" in note for note in image.notes)
 
 
+def test_a_repeated_slice_does_not_hide_a_missing_one(tmp_path: Path) -> None:
+    places = positions(5)
+    write_series(tmp_path, [place for index, place in enumerate(places) if index != 2])
+    write_slice(tmp_path / "again.dcm", places[4], InstanceNumber=50)
+    facts = only(tmp_path)
+    with pytest.raises(GeometryRefused, match="a slice is missing"):
+        FORMAT.read(facts, ReadOptions())
+    assert_in_place(read(facts, resample=True), tolerance=1)
+
+
 def test_a_broken_orientation_places_nothing(tmp_path: Path) -> None:
     image = read(only(write_slice(tmp_path / "a", (0, 0, 0), ImageOrientationPatient=[1.0, 0, 0, 1.0, 0, 0])))
     assert not image.geometry.placed

@@ -116,7 +116,7 @@ def _hounsfield(stack: Stack) -> Uptake:
 
 def dtype_name(stack: Stack, factor: float) -> str:
     """The type of the numbers as they will be read."""
-    return "float32" if factor != 1.0 else str(dtype_of(stack.all_slices))
+    return "float32" if factor != 1.0 else dtype_of(stack.all_slices).name
 
 
 def channels_of(stack: Stack) -> int:

@@ -76,15 +76,15 @@ def _found_again(facts: ImageFacts, *, indices: bool) -> Stack:
 
 
 def _stack(facts: ImageFacts, stack: Stack, options: ReadOptions) -> Image:
-    if stack.problem and not (options.resample and stack.curable) and not stack.twins:
-        raise GeometryRefused(
-            stack.first.path,
-            why=stack.problem,
-            remedy="Read it with resampling to lay its slices onto a regular grid" if stack.curable else "",
-        )
     notes = [*facts.notes, *stack.notes]
+    problem = stack.problem
     if stack.twins:
         notes.append(_same_pixels(stack))
+        problem = stack.lay.problem if stack.lay is not None else ""
+    if problem and not options.resample:
+        raise GeometryRefused(
+            stack.first.path, why=problem, remedy="Read it with resampling to lay its slices onto a regular grid"
+        )
     use = meaning(stack)
     gathered = _Gathered(stack, options)
     array = gathered.array
