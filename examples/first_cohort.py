@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
 
     pixels = iso.Pixels(cohort)
     for case in cohort.cases:
-        image = pixels.image(next(iter(case.images.values())))
+        image = pixels.image(case.first)
         print(case.patient, case.label("class"), image.array.shape, image.spacing, f"{image.array.mean():.0f} HU")
     pixels.close()
 

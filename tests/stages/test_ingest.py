@@ -89,8 +89,13 @@ def test_a_changed_and_a_lost_file_are_told_and_nothing_said_is_lost(scans: Path
         pixels.image(next(iter(gone.images.values())))
     pixels.close()
     after = iso.ingest(scans, into=tmp_path / "cohort")
-    assert (report(after).changed, report(after).gone, report(after).cases) == (1, 1, 12)
-    assert not iso.doctor(tmp_path / "cohort").findings[-1].detail.startswith("1 file gone")
+    assert (report(after).changed, report(after).gone, report(after).cases) == (1, 1, 11)
+    assert any("1 case retired" in warning for warning in report(after).warnings)
+    split = gone.split
+    picture(scans / "benign" / "p03.png", 3)
+    back = iso.ingest(scans, into=tmp_path / "cohort")
+    assert len(back) == 12
+    assert next(case for case in back.cases if "p03" in case.key).split == split
 
 
 def test_pixels_are_decoded_once_and_mapped_after(scans: Path, tmp_path: Path) -> None:
@@ -269,3 +274,104 @@ def test_a_source_without_anything_is_refused_with_what_was_met(tmp_path: Path) 
     (tmp_path / "scans" / "noise.bin").write_bytes(bytes(range(256)) * 9)
     with pytest.raises(Unreadable, match="not an image of a known format"):
         iso.ingest(tmp_path / "scans", into=tmp_path / "cohort")
+
+
+def volume(folder: Path, slices: range) -> Path:
+    """Slices of one CT series, written whole and then thinned out."""
+    geometry = iso.Geometry.from_parts(origin=(0, 0, 0), spacing=(1, 1, 2), direction=np.eye(3))
+    array = np.random.default_rng(1).integers(0, 99, (1, 13, 6, 5)).astype(np.int16)
+    image = iso.Image(array=array, axes="CZYX", geometry=geometry, modality="CT")
+    files = sorted(iso.write(image, folder / "all.dcm"))
+    folder.joinpath("part").mkdir()
+    for place in slices:
+        files[place].rename(folder / "part" / files[place].name)
+    for path in (folder / "all.dcm").glob("*"):
+        path.unlink()
+    (folder / "all.dcm").rmdir()
+    return folder / "part"
+
+
+def test_a_series_that_comes_in_pieces_keeps_all_its_slices(tmp_path: Path) -> None:
+    first, second = volume(tmp_path / "a", range(10)), volume(tmp_path / "b", range(10, 13))
+    assert iso.ingest(first, into=tmp_path / "cohort").cases[0].first.extent("Z") == 10
+    whole = iso.ingest(second, into=tmp_path / "cohort")
+    assert [case.first.extent("Z") for case in whole.cases] == [13]
+    again = iso.ingest(first, into=tmp_path / "cohort")
+    assert [case.first.extent("Z") for case in again.cases] == [13]
+
+
+def test_a_file_that_moved_to_another_class_has_one_class_only(scans: Path, tmp_path: Path) -> None:
+    iso.ingest(scans, into=tmp_path / "cohort")
+    (scans / "benign" / "p01.png").rename(scans / "malignant" / "p01.png")
+    found = report(iso.ingest(scans, into=tmp_path / "cohort"))
+    assert found.cases == 12
+    assert found.labels["class"] == {"benign": 5, "malignant": 7}
+
+
+def test_patients_who_become_known_later_and_lie_on_two_sides_are_told(scans: Path, tmp_path: Path) -> None:
+    paths = sorted(scans.rglob("*.png"))
+    iso.ingest(scans, into=tmp_path / "cohort")
+    rows = [f"{path.parent.name}/{path.name},P{number % 3}" for number, path in enumerate(paths)]
+    (scans / "people.csv").write_text("file,patient_id\n" + "\n".join(rows))
+    found = iso.ingest(scans, into=tmp_path / "cohort")
+    assert any("more than one split" in warning for warning in report(found).warnings)
+    anew = iso.ingest(scans, into=tmp_path / "cohort", resplit=True)
+    assert not any("more than one split" in warning for warning in report(anew).warnings)
+    sides: dict[str, set[str | None]] = {}
+    for case in anew.cases:
+        sides.setdefault(case.patient, set()).add(case.split)
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_an_official_split_that_comes_later_is_told_and_taken_on_request(scans: Path, tmp_path: Path) -> None:
+    iso.ingest(scans, into=tmp_path / "cohort")
+    rows = [f"{path.name},{'test' if n % 2 else 'train'}" for n, path in enumerate(sorted(scans.rglob("*.png")))]
+    (scans / "splits.csv").write_text("file,split\n" + "\n".join(rows))
+    found = iso.ingest(scans, into=tmp_path / "cohort")
+    assert any("--resplit" in warning for warning in report(found).warnings)
+    anew = iso.ingest(scans, into=tmp_path / "cohort", resplit=True)
+    assert len(anew.split("test")) == 6
+
+
+def test_a_moved_cohort_with_unpacked_files_can_be_ingested_again(scans: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "scans.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in scans.rglob("*.png"):
+            file.write(path, path.relative_to(scans))
+    iso.ingest(archive, into=tmp_path / "cohort")
+    (tmp_path / "cohort").rename(tmp_path / "moved")
+    picture(tmp_path / "new" / "benign" / "q1.png", 77)
+    assert len(iso.ingest(tmp_path / "new", into=tmp_path / "moved")) == 13
+    assert len(iso.ingest(archive, into=tmp_path / "moved")) == 13
+
+
+@pytest.mark.parametrize("name", ["a?b", "c%20x", "d#e", "患者 1"])
+def test_odd_names_of_cohorts_are_only_names(scans: Path, tmp_path: Path, name: str) -> None:
+    iso.ingest(scans, into=tmp_path / "place" / name)
+    assert len(iso.open_cohort(tmp_path / "place" / name)) == 12
+    assert [path.name for path in (tmp_path / "place").iterdir()] == [name]
+
+
+def test_a_lost_catalogue_is_told_and_not_replaced(scans: Path, tmp_path: Path) -> None:
+    iso.ingest(scans, into=tmp_path / "cohort")
+    (tmp_path / "cohort" / "catalogue.db").unlink()
+    with pytest.raises(IsocenterError, match="is missing"):
+        iso.show(tmp_path / "cohort")
+    assert len(iso.ingest(scans, into=tmp_path / "cohort")) == 12
+
+
+def test_a_label_renamed_by_hand_does_not_lock_the_cohort(scans: Path, tmp_path: Path) -> None:
+    iso.ingest(scans, into=tmp_path / "cohort")
+    description = tmp_path / "cohort" / "cohort.toml"
+    description.write_text(description.read_text().replace('name = "class"', 'name = "finding"'))
+    assert iso.show(tmp_path / "cohort", into=tmp_path / "page.html").labels["class"]["benign"] == 6
+
+
+def test_a_file_that_is_of_use_now_is_no_longer_refused(scans: Path, tmp_path: Path) -> None:
+    (scans / "labels.json").write_text("{}")
+    first = report(iso.ingest(scans, into=tmp_path / "cohort"))
+    assert [Path(one.path).name for one in first.refused] == ["labels.json"]
+    (scans / "labels.json").unlink()
+    assert report(iso.ingest(scans, into=tmp_path / "cohort")).refused == []
+    assert report(iso.ingest(scans, into=tmp_path / "cohort", name="New name")).files == 12
+    assert iso.open_cohort(tmp_path / "cohort").name == "New name"

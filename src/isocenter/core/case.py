@@ -36,6 +36,11 @@ class Case:
     date: str | None = None
     covariates: Mapping[str, Covariate] = field(default_factory=dict)
 
+    @property
+    def first(self) -> ImageFacts:
+        """The image of the first channel."""
+        return next(iter(self.images.values()))
+
     def label(self, name: str, *, reader: str | None = None) -> Value | None:
         """What was said of the case: by `reader`, or by the first who answered; None where nobody looked."""
         for label in self.labels:

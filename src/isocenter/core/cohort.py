@@ -86,6 +86,7 @@ def count_labels(cases: Sequence[Case], schema: LabelSchema) -> Mapping[str, dic
     for case in cases:
         for name in dict.fromkeys(label.name for label in case.labels):
             value = case.label(name)
+            counts.setdefault(name, Counter())
             if isinstance(value, ClassValue):
                 counts[name][value.value] += 1
             elif isinstance(value, ClassesValue):
@@ -98,5 +99,7 @@ def count_labels(cases: Sequence[Case], schema: LabelSchema) -> Mapping[str, dic
 
 
 def _in_schema_order(schema: LabelSchema, name: str, counter: Counter[str]) -> dict[str, int]:
-    known = [one.name for one in schema[name].classes if one.name in counter]
+    # A label that somebody renamed in cohort.toml is still in the catalogue under its old name.
+    classes = schema[name].classes if name in schema else ()
+    known = [one.name for one in classes if one.name in counter]
     return {key: counter[key] for key in (*known, *sorted(set(counter) - set(known)))}

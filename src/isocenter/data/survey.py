@@ -124,15 +124,16 @@ def look(listing: Listing, memory: Memory, found: Difference, progress: Progress
     tables = [path for path in listing.files if memory.stamps.get(path, (0, 0, ""))[2] == "table" and path not in stale]
     fresh = sorted(found.added | found.changed)
     described = _describe([*fresh, *tables], progress)
-    again = _reopened_groups(described.images, kept, touched)
+    again = _reopened(described.images, memory, touched)
     if again:
-        paths = {path for key in again for path in kept[key].files}
+        paths = {path for image in again.values() for path in image.files if _is_there(path, listing, found)}
         paths |= {path for image in described.images if image.group for path in image.files}
         described.images = [image for image in described.images if not image.group]
-        described.images += _describe(sorted(paths & listing.files.keys()), progress).images
+        described.images += _describe(sorted(paths), progress).images
         kept = {key: image for key, image in kept.items() if key not in again}
     _refuse_doubles(described)
     new_keys = {image.key for image in described.images}
+    replaced = {key for key, image in touched.items() if not found.changed.isdisjoint(image.files)} | set(again)
     survey = Survey(
         root=listing.root,
         images=tuple(_in_order([*kept.values(), *described.images])),
@@ -142,14 +143,17 @@ def look(listing: Listing, memory: Memory, found: Difference, progress: Progress
     return Sighting(
         survey=survey,
         fresh=tuple(described.images),
-        forgotten=tuple(
-            key for key, image in touched.items() if key not in new_keys and not found.changed.isdisjoint(image.files)
-        ),
+        forgotten=tuple(sorted(replaced - new_keys)),
         refused=(*listing.refused, *described.refused),
         added=found.added,
         changed=found.changed,
         gone=found.gone,
     )
+
+
+def _is_there(path: str, listing: Listing, found: Difference) -> bool:
+    """Whether a remembered file can still be read; one of another source is asked for on the disk."""
+    return path in listing.files or (path not in found.gone and Path(path).is_file())
 
 
 def _refuse_doubles(described: Collected) -> None:
@@ -173,17 +177,18 @@ def _sort_out(
             touched[key] = image
         elif all(path in listing.files for path in image.files):
             kept[key] = image
-    kept.update({key: image for key, image in touched.items() if image.group})
     return kept, touched
 
 
-def _reopened_groups(
-    described: Sequence[ImageFacts], kept: Mapping[str, ImageFacts], touched: Mapping[str, ImageFacts]
-) -> set[str]:
-    """Keys of remembered images that must be described again with their new neighbours (slices added to a series)."""
-    groups = {image.group for image in described if image.group}
-    groups |= {image.group for image in touched.values() if image.group}
-    return {key for key, image in kept.items() if image.group in groups}
+def _reopened(
+    described: Sequence[ImageFacts], memory: Memory, touched: Mapping[str, ImageFacts]
+) -> dict[str, ImageFacts]:
+    """Remembered images that must be described again with their new neighbours, as when slices join a series.
+
+    All of a series is looked at, whichever sources its slices came from: a part of it must not replace the whole.
+    """
+    groups = {image.group for image in (*described, *touched.values()) if image.group}
+    return {key: image for key, image in memory.images.items() if image.group in groups} if groups else {}
 
 
 def _describe(paths: Sequence[str], progress: Progress) -> Collected:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from isocenter.core.optional import version
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Subject, verb
 from isocenter.core.words import counted, listed
-from isocenter.data.catalogue.drafts import cases_of, joined, split_cases
+from isocenter.data.catalogue.drafts import cases_of, contradicted, joined, parted, retired_by, split_cases, undivided
 from isocenter.data.catalogue.folder import (
     DATABASE,
     LOCK,
@@ -39,7 +39,7 @@ from isocenter.data.catalogue.intake import Intake, take_in
 from isocenter.data.catalogue.store import Catalogue, FileState
 from isocenter.data.fetch import archive_for, fetch
 from isocenter.data.layouts._shared import Draft, Wishes
-from isocenter.data.survey import Listing, Memory, Sighting, difference, list_files, look
+from isocenter.data.survey import Difference, Listing, Memory, Sighting, difference, list_files, look
 from isocenter.data.understand import understand
 from isocenter.storage.atomic import make_folder, sweep
 from isocenter.storage.lock import locked
@@ -60,6 +60,8 @@ class IngestSettings(Wishes):
     """Say what was understood and write nothing."""
     seed: int = Field(default=0, ge=0)
     """Seed of the splits made for cases that have no official one."""
+    resplit: bool = False
+    """Divide all cases anew; models trained before must then not be judged on this cohort."""
     mirror: str | None = None
     """Where to download a public collection from instead of its own address."""
 
@@ -117,7 +119,7 @@ def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> 
         stamps = catalogue.file_stamps() if catalogue else {}
         found = difference(listing, stamps)
         if catalogue and not found and (known := _same_as_before(settings, catalogue)):
-            return _unchanged(settings.into, catalogue, known, listing, progress)
+            return _unchanged(settings, catalogue, known, listing, progress)
         memory = Memory(stamps=stamps, images=catalogue.images() if catalogue else {})
         sighting = look(listing, memory, found, progress)
         draft = understand(sighting.survey, settings)
@@ -127,41 +129,98 @@ def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> 
         if not draft.cases and not catalogue:
             raise _nothing_there(settings, sighting, draft)
         old = list(catalogue.cases()) if catalogue else []
-        cases = _cases(draft, old, catalogue, listing, settings.seed)
+        change = _change(settings, draft, old, catalogue, listing, stamps, found)
         refused = [*sighting.refused, *draft.refused, *_unexplained(sighting, draft)]
-        refused += _refused_before(catalogue, sighting, refused)
+        refused += _refused_before(catalogue, sighting, draft, refused)
+    for sentence in change.warnings:
+        progress.say(f"Note: {sentence}")
     description = _description(settings, draft)
-    whole = joined(old, cases)
     report = IngestReport(
         cohort=settings.into.as_posix(),
         layout=" + ".join(draft.layouts),
         evidence=[*listing.notes, *draft.evidence],
-        warnings=draft.warnings,
+        warnings=[*draft.warnings, *change.warnings],
         refused=refused,
         added=len(found.added),
         changed=len(found.changed),
         gone=len(found.gone),
         unchanged=len(listing.files) - len(found.added) - len(found.changed),
-        files=len(listing.files.keys() | stamps.keys()) - len(found.gone),
+        files=len((listing.files.keys() | {path for path, stamp in stamps.items() if stamp[2] != "gone"}) - found.gone),
         dry_run=settings.dry_run,
-        **_counts(whole, description.schema),
+        **_counts(change.whole, description.schema),
     )
-    cohort = Cohort(folder=settings.into, name=description.name, schema=description.schema, cases=whole, report=report)
+    cohort = Cohort(
+        folder=settings.into, name=description.name, schema=description.schema, cases=change.whole, report=report
+    )
     if settings.dry_run:
         return cohort
     progress.start("Writing the catalogue", None)
     intake = Intake(
-        files=_file_states(sighting, draft, refused, listing),
+        files=_file_states(sighting, draft, refused, listing, stamps),
         images=sighting.fresh,
-        cases=cases,
+        cases=change.cases,
         forgotten=sighting.forgotten,
-        official=frozenset(case.key for case in cases if _came_with_split(case, draft)),
+        retired=change.retired,
+        official=change.official,
+        resplit=settings.resplit,
         event=_event(settings, report),
     )
-    with Catalogue(settings.into) as catalogue:
+    # The schema first: a label that no case carries yet does no harm, a case with an unknown label would.
+    write_description(settings.into, description)
+    with Catalogue(settings.into, create=True) as catalogue:
         take_in(catalogue, intake)
-        write_description(settings.into, description)
         return replace(cohort, cases=catalogue.cases())
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How an ingest changes a cohort.
+
+    Attributes:
+        cases: new ones and those seen again, with their splits.
+        whole: every case of the cohort as it will be.
+        retired: keys of cases that no longer stand.
+        official: keys of cases whose split came with the data.
+        warnings: what a careful person would say of it.
+    """
+
+    cases: list[Case]
+    whole: list[Case]
+    retired: list[str]
+    official: frozenset[str]
+    warnings: list[str]
+
+
+def _change(
+    settings: IngestSettings,
+    draft: Draft,
+    old: Sequence[Case],
+    catalogue: Catalogue | None,
+    listing: Listing,
+    stamps: Mapping[str, tuple[int, int, str]],
+    found: Difference,
+) -> _Change:
+    by_image = catalogue.case_keys_by_image() if catalogue else {}
+    drafted = cases_of(draft, by_image, {case.key for case in old}, listing.root)
+    gone = found.gone | {path for path, stamp in stamps.items() if stamp[2] == "gone" and path not in listing.files}
+    retired = retired_by(drafted, old, gone, listing.files)
+    standing = [case for case in old if case.key not in set(retired)]
+    if settings.resplit:
+        drafted = undivided(drafted, standing, catalogue.officially_split() if catalogue else frozenset())
+        standing = []
+    cases = split_cases(drafted, standing, seed=settings.seed)
+    warnings = contradicted(drafted, standing)
+    if retired:
+        warnings.append(
+            f"{counted(len(retired), 'case')} retired: the files are gone or mean something else now. What was said of "
+            "them is kept, and they come back with their files."
+        )
+    whole = joined(standing, cases)
+    if old:
+        warnings += parted(whole)
+    brought = {case.key: case.split for case in drafted if case.split}
+    official = frozenset(case.key for case in cases if case.key in brought and brought[case.key] == case.split)
+    return _Change(cases, whole, retired, official, warnings)
 
 
 @contextmanager
@@ -175,28 +234,31 @@ def _catalogued(folder: Path) -> Iterator[Catalogue | None]:
 
 
 def _same_as_before(settings: IngestSettings, catalogue: Catalogue) -> IngestReport | None:
-    """The report of the last ingest of these sources with these wishes, if it was the last one."""
-    for event in reversed(catalogue.events()):
-        if event["command"] == "ingest":
-            same = event["settings"] == _comparable(settings)
-            return IngestReport.model_validate_json(event["report"]) if same else None
-    return None
+    """The report of the last ingest, if it was of these sources with these wishes."""
+    last = catalogue.last_ingest()
+    return last[1] if last and last[0] == _comparable(settings) else None
 
 
 def _comparable(settings: IngestSettings) -> str:
     return settings.model_dump_json(exclude={"dry_run", "name"})
 
 
-def _unchanged(folder: Path, catalogue: Catalogue, known: IngestReport, listing: Listing, progress: Progress) -> Cohort:
+def _unchanged(
+    settings: IngestSettings, catalogue: Catalogue, known: IngestReport, listing: Listing, progress: Progress
+) -> Cohort:
     progress.say(f"Nothing is new: {counted(len(listing.files), 'file')} as they were.")
-    report = known.model_copy(update={"added": 0, "changed": 0, "gone": 0, "unchanged": len(listing.files)})
-    description = read_description(folder)
+    same = {"added": 0, "changed": 0, "gone": 0, "unchanged": len(listing.files), "dry_run": settings.dry_run}
+    description = read_description(settings.into)
+    if settings.name and settings.name != description.name:
+        description.name = settings.name
+        if not settings.dry_run:
+            write_description(settings.into, description)
     return Cohort(
-        folder=folder,
+        folder=settings.into,
         name=description.name,
         schema=description.schema,
         cases=catalogue.cases(),
-        report=report,
+        report=known.model_copy(update=same),
     )
 
 
@@ -217,12 +279,6 @@ def _nothing_there(settings: IngestSettings, sighting: Sighting, draft: Draft) -
         why=f"holds no image and no table that can be read ({told})",
         remedy="`isocenter list formats` names what can be",
     )
-
-
-def _cases(draft: Draft, old: Sequence[Case], catalogue: Catalogue | None, listing: Listing, seed: int) -> list[Case]:
-    by_image = catalogue.case_keys_by_image() if catalogue else {}
-    cases = cases_of(draft, by_image, {case.key for case in old}, listing.root)
-    return split_cases(cases, old, seed=seed)
 
 
 def _description(settings: IngestSettings, draft: Draft) -> Description:
@@ -252,11 +308,6 @@ def _counts(cases: Sequence[Case], schema: LabelSchema) -> dict[str, Any]:
     }
 
 
-def _came_with_split(case: Case, draft: Draft) -> bool:
-    drafted = draft.cases.get(case.key)
-    return drafted is not None and drafted.split is not None
-
-
 def _unexplained(sighting: Sighting, draft: Draft) -> list[Refusal]:
     """Documents that no layout had a use for: they are named, not passed over."""
     named = draft.explained | {refusal.path for refusal in (*sighting.refused, *draft.refused)}
@@ -269,17 +320,30 @@ def _unexplained(sighting: Sighting, draft: Draft) -> list[Refusal]:
     ]
 
 
-def _refused_before(catalogue: Catalogue | None, sighting: Sighting, refused: Sequence[Refusal]) -> list[Refusal]:
-    """Files refused by an earlier ingest that are still as they were."""
+def _refused_before(
+    catalogue: Catalogue | None, sighting: Sighting, draft: Draft, refused: Sequence[Refusal]
+) -> list[Refusal]:
+    """Files refused by an earlier ingest that are still as they were, and that nothing has a use for now."""
+    if catalogue is None:
+        return []
     looked_at = {refusal.path for refusal in refused} | sighting.added | sighting.changed | sighting.gone
-    return [one for one in catalogue.refusals() if one.path not in looked_at] if catalogue else []
+    used = draft.explained | {path for image in sighting.survey.images for path in image.files}
+    return [one for one in catalogue.refusals() if one.path not in looked_at and one.path not in used]
 
 
-def _file_states(sighting: Sighting, draft: Draft, refused: Sequence[Refusal], listing: Listing) -> list[FileState]:
+def _file_states(
+    sighting: Sighting,
+    draft: Draft,
+    refused: Sequence[Refusal],
+    listing: Listing,
+    stamps: Mapping[str, tuple[int, int, str]],
+) -> list[FileState]:
+    """Every file whose state is new: fresh ones, tables, and those that are refused now or are no longer."""
     reasons = {refusal.path: refusal.reason for refusal in refused}
     tables = {table.path for table in sighting.survey.tables}
+    shifted = {path for path in listing.files if (path in reasons) != (stamps.get(path, (0, 0, ""))[2] == "refused")}
     states = []
-    for path in sorted(sighting.added | sighting.changed | (tables & listing.files.keys())):
+    for path in sorted((sighting.added | sighting.changed | tables | shifted) & listing.files.keys()):
         size, mtime = listing.files[path]
         states.append(FileState(path, size, mtime, _state(path, reasons, tables, draft), reasons.get(path)))
     states += [FileState(path, 0, 0, "gone", "no longer there.") for path in sorted(sighting.gone)]

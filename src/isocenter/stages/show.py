@@ -151,7 +151,7 @@ def _case_entry(case: Case) -> _Entry:
                 tag = ", ".join(names)
             case MaskValue() if mask is None:
                 mask = label.value
-    facts = next(iter(case.images.values()))
+    facts = case.first
     named = case.patient if facts.patient == case.patient else Path(case.key).name
     return _Entry(facts, named, tag, mask)
 
@@ -222,7 +222,7 @@ def _label_view(name: str, gallery: _Gallery) -> LabelView:
     counts = gallery.summary.labels[name]
     assert gallery.cohort is not None
     by_split: dict[str, Counter[str]] = defaultdict(Counter)
-    if gallery.cohort.schema[name].kind == Kind.CLASS:
+    if name in gallery.cohort.schema and gallery.cohort.schema[name].kind == Kind.CLASS:
         for case in gallery.cases:
             value = case.label(name)
             if case.split and isinstance(value, ClassValue):

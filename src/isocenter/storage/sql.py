@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from isocenter.core.errors import CohortProblem, StorageProblem
@@ -14,7 +14,7 @@ from isocenter.core.errors import CohortProblem, StorageProblem
 def open_engine(place: Path | str) -> Engine:
     """An engine for a SQLite file (a path) or for any database (a URL)."""
     if isinstance(place, Path):
-        engine = create_engine(f"sqlite:///{place.as_posix()}")
+        engine = create_engine(URL.create("sqlite", database=str(place)))
         event.listen(engine, "connect", _tune_sqlite)
         return engine
     return create_engine(place)
@@ -95,9 +95,12 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
-    """Readers do not wait for the writer; a crash leaves the last finished transaction."""
+    """A crash or a power cut leaves the last finished transaction; readers wait while the writer commits.
+
+    The journal is SQLite's plain one: a write-ahead log could not be read from a folder that is read-only.
+    """
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA busy_timeout = 30000")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()

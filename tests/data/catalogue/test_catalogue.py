@@ -56,7 +56,7 @@ def files_of(*cases: Case) -> list[FileState]:
 
 
 def put(folder: Path, *cases: Case, **more: object) -> None:
-    with Catalogue(folder) as catalogue:
+    with Catalogue(folder, create=True) as catalogue:
         images = [image for one in cases for image in one.images.values()]
         intake = Intake(files=files_of(*cases), images=images, cases=cases, event=EVENT, **more)
         take_in(catalogue, intake)

@@ -43,6 +43,10 @@ RECORD = ".isocenter-unpacked.json"
 """The note in an unpacked folder that says it is whole, and what was refused; not part of the data."""
 
 _CHUNK_BYTES = 1 << 20
+_NO_TIME = 315_532_800
+"""1980, the first year that a zip can name: the time of files whose archive does not say."""
+_LAST_TIME = 4_102_444_800
+"""2100; later times are mistakes."""
 _LARGE_ENOUGH_TO_CHECK_THE_DISK = 1 << 20
 _DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _DAMAGE = (
@@ -96,6 +100,7 @@ class Member:
         size: bytes that it unpacks to.
         packed: bytes that it takes in the archive, where that can be told.
         open: its bytes.
+        time: when it was last changed, in seconds since 1970; None where the archive does not say.
         trouble: why it cannot be taken; empty where it can.
     """
 
@@ -103,6 +108,7 @@ class Member:
     size: int = 0
     packed: int | None = None
     open: Callable[[], IO[bytes]] | None = None
+    time: float | None = None
     trouble: str = ""
 
 
@@ -131,9 +137,12 @@ class Archive:
 
 
 def located(source: str) -> Path:
-    """The path that a source names, absolute; the same file has the same path from wherever it is given."""
+    """The path that a source names, absolute and without links: the same file has one path, however it is given."""
     path = Path(source).expanduser().absolute()
-    return path.resolve() if ".." in path.parts else path
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # links in a circle lead nowhere, which whoever opens it will say
+        return path
 
 
 def plain_name(path: Path) -> str:
@@ -161,14 +170,20 @@ def readable_head(path: Path, count: int) -> bytes:
 
 
 def unpack(errand: Errand, opened: Opener) -> Fetched:
-    """Lay the files of an archive into a folder named after its content; one that lies there whole is used again."""
+    """Lay the files of an archive into a folder of its own; one that lies there whole is used again.
+
+    The folder is named after the archive's path, so that an archive that has grown fills the same folder anew and
+    none of its files is there twice. The same content under another path is known by its record.
+    """
     archive = located(errand.source)
     digest = _digest(archive)
-    home = make_folder(errand.into.absolute()) / f"{plain_name(archive)[:80]}-{digest[:12]}"
-    with locked(home.with_name(".unpacking.lock"), f"the files of {archive.name}", progress=errand.progress):
-        refused = _refused_before(home)
+    into = make_folder(errand.into.absolute())
+    named = into / f"{plain_name(archive)[:80]}-{hashlib.sha256(os.fsencode(archive)).hexdigest()[:12]}"
+    with locked(into / ".unpacking.lock", f"the files of {archive.name}", progress=errand.progress):
+        home = named if named.exists() else _same_content(into, digest) or named
+        refused = _refused_before(home, digest)
         if refused is None:
-            refused = _lay_out(archive, home, opened, errand.progress)
+            refused = _lay_out(archive, home, opened, errand.progress, digest)
         else:
             errand.progress.say(f"{archive.name} was unpacked before; its files in {home} are used.")
     lead = archive.as_posix()
@@ -186,20 +201,34 @@ def _digest(archive: Path) -> str:
         ) from error
 
 
-def _refused_before(home: Path) -> list[tuple[str, str]] | None:
-    """What was refused when this folder was filled; None where it is not there or no longer whole."""
+def _same_content(into: Path, digest: str) -> Path | None:
+    """The folder that was filled from an archive of the same content under another path."""
+    return next((record.parent for record in sorted(into.glob(f"*/{RECORD}")) if _digest_in(record) == digest), None)
+
+
+def _digest_in(record: Path) -> str | None:
+    try:
+        found: str = json.loads(record.read_text(encoding="utf-8"))["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a folder without a sound record is nobody's
+    return found
+
+
+def _refused_before(home: Path, digest: str) -> list[tuple[str, str]] | None:
+    """What was refused when this folder was filled; None where it is not there, not whole, or of other content."""
     try:
         record = json.loads((home / RECORD).read_text(encoding="utf-8"))
-        whole = (record["files"], record["bytes"]) == _weighed(home)
+        whole = record["digest"] == digest and (record["files"], record["bytes"]) == _weighed(home)
         return [(name, reason) for name, reason in record["refused"]] if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # a folder without a sound record is filled anew
 
 
-def _lay_out(archive: Path, home: Path, opened: Opener, progress: Progress) -> list[tuple[str, str]]:
+def _lay_out(archive: Path, home: Path, opened: Opener, progress: Progress, digest: str) -> list[tuple[str, str]]:
     """Fill a folder beside `home` and give it its name when it is whole: a crash leaves nothing half done."""
     for leftover in home.parent.glob(f".{home.name}.*"):
         remove(leftover)
+    before = home.with_name(f".{home.name}.before.partial")
     with atomic_write(home) as temporary:
         temporary.mkdir()
         work = _Unpacking(archive, temporary, progress)
@@ -208,9 +237,11 @@ def _lay_out(archive: Path, home: Path, opened: Opener, progress: Progress) -> l
             reasons = listed([reason for reason, _ in Counter(reason for _, reason in work.refused).most_common(3)])
             raise Unreadable(f"{archive}", why=f"holds no file that can be taken. {reasons}".strip())
         files, size = _weighed(temporary)
-        record = {"version": 1, "archive": archive.name, "files": files, "bytes": size, "refused": work.refused}
-        (temporary / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-        remove(home)
+        record = {"version": 1, "archive": archive.name, "digest": digest, "files": files, "bytes": size}
+        (temporary / RECORD).write_text(json.dumps(record | {"refused": work.refused}, indent=1), encoding="utf-8")
+        if home.exists():
+            home.replace(before)
+    remove(before)
     return work.refused
 
 
@@ -304,7 +335,11 @@ class _Unpacking:
             )
 
     def _too_many(self) -> _Hopeless:
-        return _Hopeless(f"{self.archive}", why=f"holds more than {counted(MOST_MEMBERS, 'file')}")
+        return _Hopeless(
+            f"{self.archive}",
+            why=f"holds more than {counted(MOST_MEMBERS, 'file')}",
+            remedy="Unpack it yourself and ingest the folder",
+        )
 
     def _write(self, member: Member, place: Path) -> bool:
         """Write one file; returns whether it looks like an archive itself."""
@@ -370,15 +405,29 @@ def _inflated(member: Member) -> str:
 
 
 def _copy(member: Member, place: Path) -> bytes:
-    """Write a member's bytes to a new file; returns the first of them."""
+    """Write a member's bytes to a new file with the member's time; returns the first of them."""
     assert member.open is not None
     place.parent.mkdir(parents=True, exist_ok=True)
+    checksum = 0
     with member.open() as stream, place.open("xb") as file:
         head = chunk = stream.read(_CHUNK_BYTES)
         while chunk:
             file.write(chunk)
+            checksum = zlib.crc32(chunk, checksum)
             chunk = stream.read(_CHUNK_BYTES)
+    stamp = _stamp(member.time, checksum)
+    os.utime(place, ns=(stamp, stamp))
     return head[:512]
+
+
+def _stamp(time: float | None, checksum: int) -> int:
+    """The time of an unpacked file in nanoseconds: the same whenever the same member is unpacked again.
+
+    Many tools write one time for everything, so the part below a second follows from the content: a file that was
+    replaced by another of its size and time is still seen to have changed.
+    """
+    seconds = int(time) if time is not None and _NO_TIME <= time <= _LAST_TIME else _NO_TIME
+    return seconds * 1_000_000_000 + checksum % 1_000_000_000
 
 
 def _openers() -> list[tuple[Callable[[str], bool], Opener]]:

@@ -45,10 +45,12 @@ class Found(NamedTuple):
 def walk(root: str | os.PathLike[str], refused: list[Refusal]) -> Iterator[Found]:
     """Every file below a folder, in the order of names; what is passed over is added to `refused` as it is met.
 
-    Links are followed only to files inside the folder. Links to folders are never followed, so there are no loops.
+    Links are followed only to files inside the folder that are not listed already, such as those that a version
+    control keeps in a hidden folder: every file has one path. Links to folders are never followed, so there are no
+    loops.
     """
     top = Path(root).absolute().as_posix().rstrip("/")
-    real = Path(root).resolve()
+    links = _Links(Path(root).resolve())
     pending = [top]
     while pending:
         folder = pending.pop()
@@ -62,7 +64,7 @@ def walk(root: str | os.PathLike[str], refused: list[Refusal]) -> Iterator[Found
             try:
                 if _is_folder(entry, path, refused):
                     deeper.append(path)
-                elif (found := _file(entry, path, real, refused)) is not None:
+                elif (found := _file(entry, path, links, refused)) is not None:
                     yield found
             except OSError as error:
                 _refuse(refused, path, f"cannot be looked at ({error.strerror}).")
@@ -82,9 +84,7 @@ def _is_folder(entry: os.DirEntry[str], path: str, refused: list[Refusal]) -> bo
     """Whether to go down into it; a folder that is passed over is told."""
     if not entry.is_dir(follow_symlinks=False):
         return False
-    reason = _JUNK_FOLDERS.get(entry.name.lower())
-    if reason is None and entry.name.startswith("."):
-        reason = "is a hidden folder"
+    reason = _folder_trouble(entry.name)
     if reason is None and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == _JUNCTION:
         reason = "is a junction to another folder; give the place itself as a source"
     if reason is None:
@@ -93,11 +93,16 @@ def _is_folder(entry: os.DirEntry[str], path: str, refused: list[Refusal]) -> bo
     return False
 
 
-def _file(entry: os.DirEntry[str], path: str, real: Path, refused: list[Refusal]) -> Found | None:
+def _folder_trouble(name: str) -> str | None:
+    """Why a folder of this name is passed over; None where it is not."""
+    return _JUNK_FOLDERS.get(name.lower()) or ("is a hidden folder" if name.startswith(".") else None)
+
+
+def _file(entry: os.DirEntry[str], path: str, links: _Links, refused: list[Refusal]) -> Found | None:
     """The file, or None where it is passed over, which is told."""
     if entry.is_dir(follow_symlinks=False) or entry.name == RECORD:
         return None
-    reason = _why_not(entry, path, real)
+    reason = _why_not(entry, path, links)
     if reason:
         _refuse(refused, path, f"{reason}.")
         return None
@@ -105,17 +110,19 @@ def _file(entry: os.DirEntry[str], path: str, real: Path, refused: list[Refusal]
     return Found(path, status.st_size, status.st_mtime_ns)
 
 
-def _why_not(entry: os.DirEntry[str], path: str, real: Path) -> str:
+def _why_not(entry: os.DirEntry[str], path: str, links: _Links) -> str:
     """Why a file is passed over; empty where it is not."""
-    name = entry.name
+    if entry.is_symlink():
+        return _name_trouble(entry.name) or links.trouble(path)
+    if not entry.is_file(follow_symlinks=False):
+        return "is a pipe, a socket or a device, not a file"
+    return _name_trouble(entry.name)
+
+
+def _name_trouble(name: str) -> str:
+    """Why a file of this name is passed over; empty where it is not."""
     if not name.isascii() and not _is_text(name):
         return "has a name that is not valid text; rename it"
-    if entry.is_symlink():
-        trouble = _link_trouble(path, real)
-        if trouble:
-            return trouble
-    elif not entry.is_file(follow_symlinks=False):
-        return "is a pipe, a socket or a device, not a file"
     lower = name.lower()
     if lower in _JUNK_FILES:
         return _JUNK_FILES[lower]
@@ -126,14 +133,36 @@ def _why_not(entry: os.DirEntry[str], path: str, real: Path) -> str:
     return ""
 
 
-def _link_trouble(path: str, real: Path) -> str:
-    try:
-        target = Path(path).resolve(strict=True)
-    except (OSError, RuntimeError):  # gone, or a circle of links
-        return "is a link that leads nowhere"
-    if not target.is_relative_to(real):
-        return "is a link that leads out of the folder; give the place itself as a source"
-    return "is a link to a folder that is read itself" if target.is_dir() else ""
+class _Links:
+    """The links below a folder: each file is read under one path, or a patient would be there twice."""
+
+    def __init__(self, real: Path) -> None:
+        self.real = real
+        self.followed: dict[Path, str] = {}
+
+    def trouble(self, path: str) -> str:
+        """Why a link is passed over; empty where it is followed."""
+        try:
+            target = Path(path).resolve(strict=True)
+        except (OSError, RuntimeError):  # gone, or a circle of links
+            return "is a link that leads nowhere"
+        if not target.is_relative_to(self.real):
+            return "is a link that leads out of the folder; give the place itself as a source"
+        if target.is_dir():
+            return "is a link to a folder that is read itself"
+        place = target.relative_to(self.real)
+        if self._is_listed(place):
+            return f"is a link to {place.as_posix()}, which is read itself"
+        first = self.followed.setdefault(target, path)
+        return "" if first == path else f"is a link to the same file as {first}, which is read already"
+
+    def _is_listed(self, place: Path) -> bool:
+        """Whether a file below the folder is met under its own path too."""
+        *folders, name = place.parts
+        if name == RECORD or _name_trouble(name) or any(map(_folder_trouble, folders)):
+            return False
+        cohorts = [self.real.joinpath(*folders[: depth + 1], COHORT) for depth in range(len(folders))]
+        return not any(cohort.is_file() for cohort in cohorts)
 
 
 def _is_text(name: str) -> bool:

@@ -123,7 +123,8 @@ def _walk(file: tarfile.TarFile, watched: _Watched) -> Iterator[Member]:
         size = max(info.size, 0)
         if not info.isdir():
             watched.most = None
-            yield Member(name=_name(info.name), size=size, open=partial(_opened, file, info), trouble=_trouble(info))
+            opened, time = partial(_opened, file, info), float(info.mtime)
+            yield Member(name=_name(info.name), size=size, open=opened, time=time, trouble=_trouble(info))
         watched.most = max(watched.count, file.offset) + MOST_HEADER_BYTES
     if watched.block(file.offset) != bytes(_BLOCK):
         yield Member(name="", trouble="does not end with its end mark: it may be cut short; download it again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -70,8 +71,17 @@ def _member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
         size=info.file_size,
         packed=info.compress_size,
         open=partial(file.open, info),
+        time=_time(info),
         trouble=_trouble(info),
     )
+
+
+def _time(info: zipfile.ZipInfo) -> float | None:
+    """When it was last changed; taken for universal time, so that every machine understands the same."""
+    try:
+        return float(calendar.timegm((*info.date_time, 0, 0, 0)))
+    except ValueError:
+        return None
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -13,7 +13,7 @@ from isocenter.core.case import Case
 from isocenter.core.image import ImageFacts
 from isocenter.data.catalogue import tables
 from isocenter.data.catalogue.records import facts_to_text, value_to_text
-from isocenter.data.catalogue.store import Catalogue, FileState, batches, insert_rows
+from isocenter.data.catalogue.store import ACTIVE, RETIRED, Catalogue, FileState, batches, insert_rows
 
 
 @dataclass(kw_only=True)
@@ -25,7 +25,9 @@ class Intake:
         images: facts of every image that is new or changed, masks included.
         cases: every case that was understood; those known already bring new labels at most.
         forgotten: keys of images whose files now hold something else.
+        retired: keys of catalogued cases whose images are gone, or mean something else now.
         official: case keys whose split came with the data.
+        resplit: whether splits given before make way for those of `cases`.
         event: the row for the record of who did what.
     """
 
@@ -33,7 +35,9 @@ class Intake:
     images: Sequence[ImageFacts]
     cases: Sequence[Case]
     forgotten: Sequence[str] = ()
+    retired: Sequence[str] = ()
     official: frozenset[str] = frozenset()
+    resplit: bool = False
     event: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -49,13 +53,16 @@ def take_in(catalogue: Catalogue, intake: Intake) -> None:
     with catalogue.writing() as connection:
         event = connection.execute(insert(tables.events).values(**intake.event)).inserted_primary_key
         files = _upsert_files(connection, intake.files, catalogue)
-        catalogue.forget_images(connection, intake.forgotten)
+        _forget_images(connection, [catalogue.stored(key) for key in intake.forgotten])
         patients = _ids(connection, tables.patients, _patient_rows(intake.cases), "key")
         series = _series(connection, intake.cases, patients)
         images = _upsert_images(connection, intake.images, series, files, catalogue)
         cases = _upsert_cases(connection, intake.cases, patients)
-        _link_images(connection, intake.cases, cases, images)
+        _retire(connection, intake.retired)
+        _link_images(connection, intake.cases, cases, images, catalogue)
         _add_labels(connection, intake.cases, cases, catalogue, event[0] if event else None)
+        if intake.resplit:
+            connection.execute(delete(tables.splits).where(tables.splits.c.design == "default"))
         _add_splits(connection, intake.cases, cases.ids, intake.official)
 
 
@@ -144,7 +151,7 @@ def _upsert_images(
 ) -> Mapping[str, int]:
     rows = [
         {
-            "key": image.key,
+            "key": catalogue.stored(image.key),
             "group_key": image.group,
             "series_id": series.get(image.key),
             "facts": facts_to_text(image),
@@ -157,12 +164,17 @@ def _upsert_images(
     paths = {path: catalogue.stored(path) for image in images for path in image.files}
     known = _completed(connection, tables.files, "path", files, paths.values())
     links = [
-        {"image_id": written.ids[image.key], "ordinal": ordinal, "file_id": known[paths[path]], "instance": instance}
+        {
+            "image_id": written.ids[catalogue.stored(image.key)],
+            "ordinal": ordinal,
+            "file_id": known[paths[path]],
+            "instance": instance,
+        }
         for image in images
         for ordinal, (path, instance) in enumerate(_files_with_instances(image))
     ]
     insert_rows(connection, tables.image_files, links)
-    return written.ids
+    return {image.key: written.ids[catalogue.stored(image.key)] for image in images}
 
 
 def _files_with_instances(image: ImageFacts) -> list[tuple[str, str | None]]:
@@ -181,20 +193,44 @@ def _upsert_cases(connection: Connection, cases: Sequence[Case], patients: Mappi
             "date": case.date,
             "group_key": case.group,
             "covariates": json.dumps(dict(case.covariates)),
+            "state": ACTIVE,
         }
         for case in cases
     ]
     return _upsert(connection, tables.cases, "key", rows)
 
 
-def _link_images(connection: Connection, cases: Sequence[Case], written: Written, images: Mapping[str, int]) -> None:
+def _retire(connection: Connection, keys: Sequence[str]) -> None:
+    """Cases are kept with all that was said of them, and no longer counted, trained on or judged."""
+    for part in batches(keys):
+        connection.execute(update(tables.cases).where(tables.cases.c.key.in_(part)).values(state=RETIRED))
+
+
+def _forget_images(connection: Connection, keys: Sequence[str]) -> None:
+    """Drop images whose file now holds something else."""
+    for part in batches(keys):
+        ids = select(tables.images.c.id).where(tables.images.c.key.in_(part))
+        connection.execute(delete(tables.case_images).where(tables.case_images.c.image_id.in_(ids)))
+        connection.execute(delete(tables.image_files).where(tables.image_files.c.image_id.in_(ids)))
+        connection.execute(delete(tables.images).where(tables.images.c.key.in_(part)))
+
+
+def _link_images(
+    connection: Connection, cases: Sequence[Case], written: Written, images: Mapping[str, int], catalogue: Catalogue
+) -> None:
     table = tables.case_images
     for part in batches(written.old):
         connection.execute(delete(table).where(table.c.case_id.in_(part)))
-    keys = [image.key for case in cases for image in case.images.values()]
-    known = _completed(connection, tables.images, "key", images, keys)
+    keys = {image.key: catalogue.stored(image.key) for case in cases for image in case.images.values()}
+    known = _completed(
+        connection,
+        tables.images,
+        "key",
+        {catalogue.stored(key): number for key, number in images.items()},
+        keys.values(),
+    )
     rows = [
-        {"case_id": written.ids[case.key], "channel": channel, "ordinal": ordinal, "image_id": known[image.key]}
+        {"case_id": written.ids[case.key], "channel": channel, "ordinal": ordinal, "image_id": known[keys[image.key]]}
         for case in cases
         for ordinal, (channel, image) in enumerate(case.images.items())
     ]

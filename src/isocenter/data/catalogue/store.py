@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from isocenter.core.case import Case
 from isocenter.core.cohort import Cohort, IngestReport, Refusal
+from isocenter.core.errors import CohortProblem
 from isocenter.core.image import ImageFacts
 from isocenter.core.labels import Label
 from isocenter.data.catalogue import tables
@@ -23,6 +24,7 @@ from isocenter.data.catalogue.records import facts_from_text, value_from_text
 from isocenter.storage.sql import open_engine, prepare, sql_problem
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+ACTIVE, RETIRED = "active", "retired"
 BATCH = 500
 """Cases loaded at a time, and values bound to one statement."""
 
@@ -42,9 +44,16 @@ class FileState:
 class Catalogue:
     """The tables of one cohort folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        """Open the tables of a cohort; only an ingest may `create` them."""
         self.folder = folder
         self.what = f"the cohort {folder}"
+        if not create and not (folder / DATABASE).is_file():
+            raise CohortProblem(
+                f"{folder} cannot be opened",
+                why=f"its {DATABASE} is missing",
+                remedy="Restore it from a backup, or run `isocenter ingest` on the sources named in its cohort.toml",
+            )
         self._home = folder.absolute().as_posix() + "/"
         self.engine = open_engine(folder / DATABASE)
         prepare(
@@ -93,24 +102,24 @@ class Catalogue:
             rows = connection.execute(query.where(table.c.state != "gone"))
             return [Refusal(path=self.absolute(path), reason=reason) for path, reason in rows]
 
-    def images(self, keys: Iterable[str] | None = None) -> dict[str, ImageFacts]:
-        """Facts of the images with these keys, or of all."""
+    def images(self) -> dict[str, ImageFacts]:
+        """Facts of every image, masks included, by key."""
         query = select(tables.images.c.id, tables.images.c.key, tables.images.c.facts)
         with self.reading() as connection:
-            if keys is None:
-                return _facts(connection, connection.execute(query).all(), self)
-            found: dict[str, ImageFacts] = {}
-            for part in batches(list(keys)):
-                rows = connection.execute(query.where(tables.images.c.key.in_(part))).all()
-                found.update(_facts(connection, rows, self))
-            return found
+            return _facts(connection, connection.execute(query).all(), self)
+
+    def last_ingest(self) -> tuple[str, IngestReport] | None:
+        """The settings of the newest ingest, as text, and what it understood."""
+        table = tables.events
+        query = select(table.c.settings, table.c.report).where(table.c.command == "ingest")
+        with self.reading() as connection:
+            row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).first()
+        return (row.settings, IngestReport.model_validate_json(row.report)) if row else None
 
     def last_report(self) -> IngestReport | None:
         """What the newest ingest understood."""
-        query = select(tables.events.c.report).where(tables.events.c.command == "ingest")
-        with self.reading() as connection:
-            text = connection.execute(query.order_by(tables.events.c.id.desc()).limit(1)).scalar()
-        return IngestReport.model_validate_json(text) if text else None
+        last = self.last_ingest()
+        return last[1] if last else None
 
     def events(self) -> list[Mapping[str, Any]]:
         """Who did what and when, oldest first."""
@@ -131,23 +140,23 @@ class Catalogue:
             for path, digest in digests.items():
                 connection.execute(update(table).where(table.c.path == path).values(digest=digest))
 
-    def forget_images(self, connection: Connection, keys: Sequence[str]) -> None:
-        """Drop images whose file now holds something else."""
-        for part in batches(list(keys)):
-            ids = select(tables.images.c.id).where(tables.images.c.key.in_(part))
-            connection.execute(delete(tables.case_images).where(tables.case_images.c.image_id.in_(ids)))
-            connection.execute(delete(tables.image_files).where(tables.image_files.c.image_id.in_(ids)))
-            connection.execute(delete(tables.images).where(tables.images.c.key.in_(part)))
-
     def case_keys_by_image(self) -> dict[str, str]:
         """Image key to the key of the case that it belongs to."""
         query = (
-            select(tables.images.c.key, tables.cases.c.key)
+            select(tables.images.c.key, tables.images.c.group_key, tables.cases.c.key)
             .join(tables.case_images, tables.case_images.c.image_id == tables.images.c.id)
             .join(tables.cases, tables.cases.c.id == tables.case_images.c.case_id)
         )
         with self.reading() as connection:
-            return dict(connection.execute(query).all())
+            rows = connection.execute(query).all()
+        return {image if group else self.absolute(image): case for image, group, case in rows}
+
+    def officially_split(self) -> frozenset[str]:
+        """Keys of cases whose split came with the data."""
+        query = select(tables.cases.c.key).join(tables.splits, tables.splits.c.case_id == tables.cases.c.id)
+        with self.reading() as connection:
+            rows = connection.execute(query.where(tables.splits.c.origin == "official"))
+            return frozenset(row.key for row in rows)
 
     def cases(self) -> CaseList:
         """Every case, read as it is walked."""
@@ -168,7 +177,8 @@ class CaseList(Sequence[Case]):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         with catalogue.reading() as connection:
-            self._count: int = connection.execute(select(func.count()).select_from(tables.cases)).scalar_one()
+            query = select(func.count()).select_from(tables.cases).where(tables.cases.c.state == ACTIVE)
+            self._count: int = connection.execute(query).scalar_one()
 
     def __len__(self) -> int:
         return self._count
@@ -179,7 +189,12 @@ class CaseList(Sequence[Case]):
     def __getitem__(self, position: slice) -> Sequence[Case]: ...
     def __getitem__(self, position: int | slice) -> Case | Sequence[Case]:
         if isinstance(position, slice):
-            return [self[one] for one in range(*position.indices(self._count))]
+            start, stop, step = position.indices(self._count)
+            return (
+                self._load(start, max(0, stop - start))
+                if step == 1
+                else [self[one] for one in range(start, stop, step)]
+            )
         wanted = position + self._count if position < 0 else position
         if not 0 <= wanted < self._count:
             raise IndexError(f"a cohort of {self._count} cases has no case {position}")
@@ -193,6 +208,7 @@ class CaseList(Sequence[Case]):
         query = (
             select(tables.cases, tables.patients.c.key.label("patient"))
             .join(tables.patients, tables.patients.c.id == tables.cases.c.patient_id)
+            .where(tables.cases.c.state == ACTIVE)
             .order_by(tables.cases.c.key)
             .offset(start)
             .limit(count)
@@ -251,7 +267,7 @@ def insert_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, 
 def _case_images(connection: Connection, ids: Sequence[int], catalogue: Catalogue) -> dict[int, dict[str, ImageFacts]]:
     link, image = tables.case_images, tables.images
     query = (
-        select(link.c.case_id, link.c.channel, image.c.id, image.c.key, image.c.facts)
+        select(link.c.case_id, link.c.channel, image.c.id, image.c.key, image.c.group_key, image.c.facts)
         .join(image, image.c.id == link.c.image_id)
         .where(link.c.case_id.in_(ids))
         .order_by(link.c.case_id, link.c.ordinal)
@@ -260,7 +276,8 @@ def _case_images(connection: Connection, ids: Sequence[int], catalogue: Catalogu
     facts = _facts(connection, [(row.id, row.key, row.facts) for row in rows], catalogue)
     found: dict[int, dict[str, ImageFacts]] = defaultdict(dict)
     for row in rows:
-        found[row.case_id][row.channel] = facts[row.key]
+        key = row.key if row.group_key else catalogue.absolute(row.key)
+        found[row.case_id][row.channel] = facts[key]
     return found
 
 
@@ -277,10 +294,11 @@ def _facts(connection: Connection, rows: Sequence[Any], catalogue: Catalogue) ->
         for image, path, instance in connection.execute(query):
             files[image].append((catalogue.absolute(path), instance))
     found: dict[str, ImageFacts] = {}
-    for image, key, text in rows:
+    for image, _, text in rows:
         paths = [path for path, _ in files[image]]
         instances = [instance for _, instance in files[image] if instance]
-        found[key] = facts_from_text(text, paths, instances)
+        facts = facts_from_text(text, paths, instances)
+        found[facts.key] = facts
     return found
 
 

@@ -1,10 +1,12 @@
 """The tables of a cohort.
 
-patients ─< visits ─< series ─< images >─< files
-    └────────────────< cases >─< images
-                         ├─< labels   (by reader and version: nothing said is ever overwritten)
-                         └─< splits   (by design: the default one, later folds and repeats)
-events                               (who did what, when, with which version and settings)
+    patients ─< visits ─< series ─< images >─< files
+        └────────────────< cases >─< images
+                             ├─< labels   (by reader and version: nothing said is ever overwritten)
+                             └─< splits   (by design: the default one, later folds and repeats)
+    events                               (who did what, when, with which version and settings)
+
+Cases whose images are gone, or mean something else now, are retired and not deleted.
 """
 
 from __future__ import annotations
@@ -99,6 +101,7 @@ cases = Table(
     Column("date", String(32)),
     Column("group_key", Text),
     Column("covariates", Text, nullable=False),
+    Column("state", String(16), nullable=False, server_default="active"),
 )
 
 case_images = Table(

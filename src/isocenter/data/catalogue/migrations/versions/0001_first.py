@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("date", sa.String(length=32), nullable=True),
         sa.Column("group_key", sa.Text(), nullable=True),
         sa.Column("covariates", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), server_default="active", nullable=False),
         sa.ForeignKeyConstraint(
             ["patient_id"],
             ["patients.id"],
