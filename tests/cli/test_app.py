@@ -189,7 +189,9 @@ def test_the_systems_own_complaints_are_messages_too(
 
     kettle(fail)
     assert run(["kettle", "tea"]) == 1
-    assert words in capsys.readouterr().err
+    told = " ".join(capsys.readouterr().err.split())
+    assert words in told
+    assert "then run the command again." in told
 
 
 def test_stopping_is_told_and_130(capsys: Captured, kettle: Callable[[Callable[[], Any]], None]) -> None:

@@ -39,9 +39,16 @@ def test_gaps_in_the_numbers_close_and_keep_their_names(tmp_path: Path) -> None:
 def test_jpeg_noise_counts_as_the_nearest_class(tmp_path: Path) -> None:
     pixels = np.zeros((32, 32), np.uint8)
     pixels[8:24, 8:24] = 255
-    noisy = read_mask_value(mask(tmp_path / "m.jpg", pixels, {0: "background", 255: "lesion"}, quality=60))
+    value = mask(tmp_path / "m.jpg", pixels, {0: "background", 255: "lesion"}, quality=60)
+    noisy = read_mask_value(value.model_copy(update={"noisy": True}))
     assert set(np.unique(noisy.array)) == {0, 1}
     assert np.mean(noisy.array[0] == pixels // 255) > 0.98
+
+
+def test_an_unknown_value_in_a_clean_mask_is_refused(tmp_path: Path) -> None:
+    value = mask(tmp_path / "m.png", np.array([[0, 1, 3, 4]], np.uint8), {1: "a", 2: "b", 3: "c"})
+    with pytest.raises(Unreadable, match=r"pixel value 4 is not among those that ingest understood \(0, 1, 2 and 3\)"):
+        read_mask_value(value)
 
 
 def test_a_value_without_mapping_is_kept_and_a_lost_file_is_told(tmp_path: Path) -> None:

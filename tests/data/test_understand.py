@@ -10,7 +10,7 @@ from isocenter.core.image import ImageFacts
 from isocenter.core.labels import ClassValue
 from isocenter.data import layouts
 from isocenter.data.formats._shared import Table
-from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes
+from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, in_natural_order
 from isocenter.data.understand import shelf, understand
 
 
@@ -135,3 +135,21 @@ def test_equal_keys_are_told_apart():
     first = draft.add("a", {})
     second = draft.add("a", {})
     assert (first.key, second.key) == ("a", "a (2)")
+
+
+def test_one_reader_says_one_thing_of_a_case():
+    case = Draft().add("a", {})
+    for word in ("x", "y", "y", "x", "z"):
+        case.claim("class", ClassValue(value=word))
+    case.claim("class", ClassValue(value="x"), "B")
+    assert [(claim.value.value, claim.reader) for claim in case.claims] == [
+        ("x", "reference"),
+        ("y", "reader 2"),
+        ("z", "reader 3"),
+        ("x", "B"),
+    ]
+    assert case.twice == {"class"}
+
+
+def test_names_with_odd_digits_are_sorted():
+    assert in_natural_order(["a10", "a2", "①", "a²", "3"]) == ["3", "a2", "a10", "a²", "①"]

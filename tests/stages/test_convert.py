@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 
 import isocenter as iso
-from isocenter.core.errors import IsocenterError, Unreadable, UsageError
+from isocenter.core.errors import IsocenterError, StorageProblem, Unreadable, UsageError
 
 
 @pytest.fixture
@@ -113,3 +115,60 @@ def test_a_dicom_series_becomes_the_nifti_that_its_tools_expect(tmp_path: Path) 
     np.testing.assert_array_equal(scan.oriented("LPS").array, pixels)
     iso.convert(tmp_path / "series.dcm", into=tmp_path / "kept.nii.gz", orientation="LPS")
     assert iso.read(tmp_path / "kept.nii.gz")[0].geometry.orientation == "LPS"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_source_is_never_written_over(volume: Path, tmp_path: Path, overwrite: bool) -> None:
+    before = volume.read_bytes()
+    (tmp_path / "link").symlink_to(volume.parent)
+    for into in (volume.parent, volume, tmp_path / "link"):
+        with pytest.raises(UsageError, match="one of the sources"):
+            iso.convert(volume.parent, into=into, orientation="LPS", overwrite=overwrite)
+    assert volume.read_bytes() == before
+
+
+def test_a_torn_source_is_not_written_over_by_its_sound_neighbour(volume: Path) -> None:
+    (volume.parent / "scan.nrrd").write_bytes(b"NRRD0005\ntorn")
+    with pytest.raises(UsageError, match=r"scan\.nrrd would be written over"):
+        iso.convert(volume.parent, into=volume.parent, format="nrrd", overwrite=True)
+
+
+def test_files_that_are_there_are_replaced_on_request_only(volume: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scan.zraw").write_bytes(b"of somebody else")
+    with pytest.raises(UsageError, match="--overwrite"):
+        iso.convert(volume, into=tmp_path / "out", format="mhd")
+    assert (tmp_path / "out" / "scan.zraw").read_bytes() == b"of somebody else"
+    result = iso.convert(volume, into=tmp_path / "out", format="mhd", overwrite=True)
+    assert [Path(one).name for one in result.written[0].files] == ["scan.mhd", "scan.zraw"]
+    assert iso.read(tmp_path / "out" / "scan.mhd")[0].geometry.matches(iso.read(volume)[0].geometry, tolerance=1e-3)
+
+
+def test_an_image_that_the_format_cannot_hold_stops_nobody_else(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    whole = np.arange(400).reshape(20, 20)
+    for name, array in (("a", whole.astype(np.uint8)), ("b", whole / 3), ("c", whole.astype(np.uint8))):
+        np.save(tmp_path / "s" / f"{name}.npy", array)
+    result = iso.convert(tmp_path / "s", into=tmp_path / "o", format="png")
+    assert [Path(one.files[0]).name for one in result.written] == ["a.png", "c.png"]
+    assert [Path(one.path).name for one in result.refused] == ["b.npy"]
+    with pytest.raises(UsageError):
+        iso.convert(tmp_path / "s" / "b.npy", into=tmp_path / "b.png")
+
+
+def test_a_full_disk_stops_the_batch_and_leaves_what_was_there(
+    volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (volume.parent / "second.nii.gz").write_bytes(volume.read_bytes())
+    iso.convert(volume.parent, into=tmp_path / "out", format="npy")
+    before = (tmp_path / "out" / "scan.npy").read_bytes()
+
+    def full(file: BinaryIO, *_: object, **__: object) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StorageProblem, match="disk is full"):
+        iso.convert(volume.parent, into=tmp_path / "out", format="npy", overwrite=True)
+    assert (tmp_path / "out" / "scan.npy").read_bytes() == before
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["scan.npy", "second.npy"]

@@ -60,3 +60,9 @@ def test_an_unknown_shelf_is_answered_with_the_nearest() -> None:
     assert set(list_kinds().kinds) == set(KINDS)
     with pytest.raises(UnknownName, match="formats"):
         list_kinds("format")
+
+
+def test_the_remedy_for_a_cohort_is_told_once(tmp_path: Path) -> None:
+    finding = iso.doctor(tmp_path / "nowhere").findings[-1]
+    assert finding.remedy
+    assert finding.remedy not in finding.detail

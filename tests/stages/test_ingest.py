@@ -11,34 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ingest_samples import picture, report, two_classes
 from PIL import Image as Picture
 
 import isocenter as iso
-from isocenter.core.cohort import Cohort, IngestReport
 from isocenter.core.errors import IsocenterError, OpenQuestion, StorageProblem, Unreadable, UsageError
 from isocenter.core.labels import ClassValue
 from isocenter.data.catalogue.folder import LOCK
 from isocenter.storage.lock import locked
 
 
-def picture(path: Path, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Picture.fromarray(np.random.default_rng(seed).integers(0, 255, (12, 10), dtype=np.uint8)).save(path)
-    return path
-
-
 @pytest.fixture
 def scans(tmp_path: Path) -> Path:
     """Twelve pictures of two classes."""
-    root = tmp_path / "scans"
-    for number in range(12):
-        picture(root / ("benign" if number % 2 else "malignant") / f"p{number:02}.png", number)
-    return root
-
-
-def report(cohort: Cohort) -> IngestReport:
-    assert cohort.report is not None
-    return cohort.report
+    return two_classes(tmp_path / "scans")
 
 
 def test_class_folders_become_a_cohort_with_labels_and_splits(scans: Path, tmp_path: Path) -> None:
@@ -274,75 +260,6 @@ def test_a_source_without_anything_is_refused_with_what_was_met(tmp_path: Path) 
     (tmp_path / "scans" / "noise.bin").write_bytes(bytes(range(256)) * 9)
     with pytest.raises(Unreadable, match="not an image of a known format"):
         iso.ingest(tmp_path / "scans", into=tmp_path / "cohort")
-
-
-def volume(folder: Path, slices: range) -> Path:
-    """Slices of one CT series, written whole and then thinned out."""
-    geometry = iso.Geometry.from_parts(origin=(0, 0, 0), spacing=(1, 1, 2), direction=np.eye(3))
-    array = np.random.default_rng(1).integers(0, 99, (1, 13, 6, 5)).astype(np.int16)
-    image = iso.Image(array=array, axes="CZYX", geometry=geometry, modality="CT")
-    files = sorted(iso.write(image, folder / "all.dcm"))
-    folder.joinpath("part").mkdir()
-    for place in slices:
-        files[place].rename(folder / "part" / files[place].name)
-    for path in (folder / "all.dcm").glob("*"):
-        path.unlink()
-    (folder / "all.dcm").rmdir()
-    return folder / "part"
-
-
-def test_a_series_that_comes_in_pieces_keeps_all_its_slices(tmp_path: Path) -> None:
-    first, second = volume(tmp_path / "a", range(10)), volume(tmp_path / "b", range(10, 13))
-    assert iso.ingest(first, into=tmp_path / "cohort").cases[0].first.extent("Z") == 10
-    whole = iso.ingest(second, into=tmp_path / "cohort")
-    assert [case.first.extent("Z") for case in whole.cases] == [13]
-    again = iso.ingest(first, into=tmp_path / "cohort")
-    assert [case.first.extent("Z") for case in again.cases] == [13]
-
-
-def test_a_file_that_moved_to_another_class_has_one_class_only(scans: Path, tmp_path: Path) -> None:
-    iso.ingest(scans, into=tmp_path / "cohort")
-    (scans / "benign" / "p01.png").rename(scans / "malignant" / "p01.png")
-    found = report(iso.ingest(scans, into=tmp_path / "cohort"))
-    assert found.cases == 12
-    assert found.labels["class"] == {"benign": 5, "malignant": 7}
-
-
-def test_patients_who_become_known_later_and_lie_on_two_sides_are_told(scans: Path, tmp_path: Path) -> None:
-    paths = sorted(scans.rglob("*.png"))
-    iso.ingest(scans, into=tmp_path / "cohort")
-    rows = [f"{path.parent.name}/{path.name},P{number % 3}" for number, path in enumerate(paths)]
-    (scans / "people.csv").write_text("file,patient_id\n" + "\n".join(rows))
-    found = iso.ingest(scans, into=tmp_path / "cohort")
-    assert any("more than one split" in warning for warning in report(found).warnings)
-    anew = iso.ingest(scans, into=tmp_path / "cohort", resplit=True)
-    assert not any("more than one split" in warning for warning in report(anew).warnings)
-    sides: dict[str, set[str | None]] = {}
-    for case in anew.cases:
-        sides.setdefault(case.patient, set()).add(case.split)
-    assert all(len(side) == 1 for side in sides.values())
-
-
-def test_an_official_split_that_comes_later_is_told_and_taken_on_request(scans: Path, tmp_path: Path) -> None:
-    iso.ingest(scans, into=tmp_path / "cohort")
-    rows = [f"{path.name},{'test' if n % 2 else 'train'}" for n, path in enumerate(sorted(scans.rglob("*.png")))]
-    (scans / "splits.csv").write_text("file,split\n" + "\n".join(rows))
-    found = iso.ingest(scans, into=tmp_path / "cohort")
-    assert any("--resplit" in warning for warning in report(found).warnings)
-    anew = iso.ingest(scans, into=tmp_path / "cohort", resplit=True)
-    assert len(anew.split("test")) == 6
-
-
-def test_a_moved_cohort_with_unpacked_files_can_be_ingested_again(scans: Path, tmp_path: Path) -> None:
-    archive = tmp_path / "scans.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in scans.rglob("*.png"):
-            file.write(path, path.relative_to(scans))
-    iso.ingest(archive, into=tmp_path / "cohort")
-    (tmp_path / "cohort").rename(tmp_path / "moved")
-    picture(tmp_path / "new" / "benign" / "q1.png", 77)
-    assert len(iso.ingest(tmp_path / "new", into=tmp_path / "moved")) == 13
-    assert len(iso.ingest(archive, into=tmp_path / "moved")) == 13
 
 
 @pytest.mark.parametrize("name", ["a?b", "c%20x", "d#e", "患者 1"])

@@ -11,6 +11,7 @@ from PIL import Image as Picture
 
 import isocenter as iso
 from isocenter.core.errors import IsocenterError, Unreadable, UsageError
+from isocenter.core.labels import MaskValue
 
 
 @pytest.fixture
@@ -97,3 +98,38 @@ def test_a_cohort_without_images_has_a_page_and_no_sheet(tmp_path: Path) -> None
     assert iso.show(tmp_path / "c", into=tmp_path / "page.html").cases == 30
     with pytest.raises(UsageError, match="holds no images"):
         iso.show(tmp_path / "c", into=tmp_path / "sheet.png")
+
+
+def test_nothing_is_written_into_the_cohort_that_is_shown(cohort: Path, tmp_path: Path) -> None:
+    def state() -> dict[Path, int]:
+        return {one: one.stat().st_mtime_ns for one in cohort.rglob("*") if one.is_file() and "-" not in one.name}
+
+    before = state()
+    iso.show(cohort, into=tmp_path / "sheet.png")
+    assert state() == before
+
+
+def test_a_sheet_of_refused_images_only_is_refused(cohort: Path, tmp_path: Path) -> None:
+    for one in (tmp_path / "scans" / "images").glob("p*.png"):
+        one.unlink()
+    with pytest.raises(Unreadable, match=r"the file is gone.*\.html"):
+        iso.show(cohort, into=tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_mask_that_changed_unseen_is_not_drawn(cohort: Path, tmp_path: Path) -> None:
+    place = tmp_path / "scans" / "masks" / "p3.png"
+    Picture.fromarray(np.full((20, 16), 255, np.uint8)).save(place)
+    summary = iso.show(cohort, into=tmp_path / "page.html")
+    assert any("changed since it was catalogued" in one.reason for one in summary.refused)
+    found = iso.open_cohort(cohort)
+    pixels = iso.Pixels(found)
+    values = [label.value for case in found.cases for label in case.labels if isinstance(label.value, MaskValue)]
+    with pytest.raises(Unreadable, match="changed since"):
+        pixels.mask(next(one for one in values if one.files[0].endswith("p3.png")))
+    sound = next(one for one in values if one.files[0].endswith("p2.png"))
+    first, again = pixels.mask(sound), pixels.mask(sound)
+    assert isinstance(again.array, np.memmap)
+    assert set(np.unique(again.array)) == {0, 1}
+    np.testing.assert_array_equal(first.array, again.array)
+    pixels.close()

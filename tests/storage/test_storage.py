@@ -122,6 +122,35 @@ def test_the_second_writer_waits_and_is_told_for_whom(tmp_path: Path) -> None:
         pass
 
 
+def test_a_holder_that_has_not_said_its_name_is_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locked(tmp_path / "lock", "the cohort"):
+        (tmp_path / "lock.owner").write_text("")
+        monkeypatch.setattr(Path, "is_file", lambda path: True)  # as it was a moment before it went
+        for _ in range(2):
+            with (
+                pytest.raises(StorageProblem, match="another process has held it"),
+                locked(tmp_path / "lock", "the cohort", wait=0.01),
+            ):
+                raise AssertionError("the lock was given twice")
+            (tmp_path / "lock.owner").unlink(missing_ok=True)
+
+
+def test_a_note_that_cannot_be_written_is_told_and_the_lock_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(StorageProblem, match="disk is full"), locked(tmp_path / "lock", "the cohort"):
+            raise AssertionError("nobody could be told who holds it")
+    with locked(tmp_path / "lock", "the cohort", wait=0):
+        pass
+
+
 def test_a_lock_held_by_a_killed_process_is_free(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     other = multiprocessing.get_context("spawn").Process(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 import click
 
 from isocenter.cli import commands
-from isocenter.cli._command import Command, given_values, parameters
-from isocenter.cli.console import Shown, log, output, print_error, print_json
+from isocenter.cli.console import log, output, print_error
 from isocenter.core import registry
-from isocenter.core.errors import IsocenterError, StorageProblem, UsageError
+from isocenter.core.errors import IsocenterError, UsageError
 from isocenter.core.optional import version
-from isocenter.core.settings import build
 
 ORDER = ("demo", "ingest", "show", "convert", "list", "doctor")
 """The order in which help lists the commands: that of the work. Others follow by name."""
@@ -31,51 +28,14 @@ class Commands(click.Group):
         """The command, loaded only when it is called."""
         if cmd_name not in registry.names(commands):
             raise registry.unknown("command", cmd_name, self.list_commands(ctx))
-        return _loaded(cmd_name)
+        from isocenter.cli.running import loaded  # brings pydantic and rich, which help does without
+
+        return loaded(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, each with its first docstring line."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, registry.blurb(commands, name)) for name in self.list_commands(ctx)])
-
-
-def _loaded(name: str) -> click.Command:
-    command: Command = registry.get(commands, name)
-    settings = command.verb.settings
-
-    def callback(*, json_wanted: bool, debug: bool, **values: Any) -> None:
-        try:
-            shown = Shown(log())
-            with shown.running():
-                result = command.verb(build(settings, given_values(settings, values)), progress=shown)
-        except IsocenterError as error:
-            _fail(error, json_wanted=json_wanted, debug=debug)
-        except OSError as error:
-            what = f"{error.filename or 'A file'} cannot be used"
-            _fail(StorageProblem(what, why=error.strerror or str(error)), json_wanted=json_wanted, debug=debug)
-        if json_wanted:
-            print_json(command.document(result))
-        else:
-            command.show(result, output())
-        if command.failed(result):
-            raise click.exceptions.Exit(1)
-
-    return click.Command(name, callback=callback, params=parameters(settings), help=_help(command, settings))
-
-
-def _help(command: Command, settings: Any) -> str:
-    """The verb's docstring, and what its subject is."""
-    subject = settings.subject()
-    about = settings.model_fields[subject].description if subject else None
-    text = command.verb.__doc__ or ""
-    return f"{text}\n\n{subject.upper()}: {about}" if subject and about else text
-
-
-def _fail(error: IsocenterError, *, json_wanted: bool, debug: bool) -> NoReturn:
-    if debug:
-        raise error
-    print_error(error, json_wanted=json_wanted)
-    raise click.exceptions.Exit(error.exit_code)
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -6,18 +6,22 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Any
 
 from isocenter.core.errors import IsocenterError
+
+if TYPE_CHECKING:
+    # Rich takes a while to load, and `isocenter --help` draws nothing.
+    from rich.console import Console
+    from rich.progress import TaskID
 
 
 class Shown:
     """Progress drawn on stderr; a log line each where stderr is a file."""
 
     def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -54,11 +58,15 @@ class Shown:
 
 def output() -> Console:
     """Where results go."""
+    from rich.console import Console
+
     return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def log() -> Console:
     """Where progress and messages go."""
+    from rich.console import Console
+
     return Console(file=sys.stderr, highlight=False)
 
 

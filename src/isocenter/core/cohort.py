@@ -47,7 +47,7 @@ class IngestReport(BaseModel):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Cohort:
     """The cases of a folder; `cases` is read from the catalogue as it is walked.
 
@@ -67,6 +67,9 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    def __repr__(self) -> str:
+        return f"Cohort({self.name!r}, {len(self)} cases, {self.folder.as_posix()})"
 
     def split(self, name: str) -> list[Case]:
         """The cases of one split."""

@@ -134,6 +134,7 @@ class ImageFacts:
             header, where the format has them; `instances` are SOP instance UIDs in the order of `files`.
         refers_to: for a mask, the series or instance UIDs of the images that it was drawn on.
         classes: for a mask that names its values.
+        problem: why reading will refuse it as it is; empty where the headers are sound.
         notes: what a person should know.
     """
 
@@ -164,6 +165,7 @@ class ImageFacts:
     age: float | None = None
     refers_to: tuple[str, ...] = ()
     classes: Mapping[int, str] = field(default_factory=dict)
+    problem: str = ""
     notes: tuple[str, ...] = ()
 
     @property

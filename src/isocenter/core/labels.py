@@ -116,8 +116,9 @@ class MaskValue(_Value):
     files: tuple[str, ...]
     part: str = ""
     mapping: dict[int, str] = Field(default_factory=dict)
-    """Pixel value to class name; 0 is background unless it is listed. Values between two listed ones (JPEG noise)
-    count as the nearest."""
+    """Pixel value to class name; 0 is background unless it is listed."""
+    noisy: bool = False
+    """Whether other pixel values count as the nearest listed one, as in masks saved as JPEG; else they are an error."""
     channel: str | None = None
     """The channel or segment of the file to take, where it holds several."""
 

@@ -18,7 +18,7 @@ from isocenter.core.labels import (
     Value,
 )
 from isocenter.core.words import counted
-from isocenter.data.columns import Column, found_nothing, is_unsure, number, separator
+from isocenter.data.columns import Column, found_nothing, is_unsure, number, separator, whole_number
 
 _SAME = 0.9
 """From so large a share of agreeing rows on two columns name the same classes and the rest are contradictions."""
@@ -104,9 +104,7 @@ def read_label(column: Column, name: str | None = None, words: Mapping[str, str]
 def with_numbers(definition: LabelDefinition, numbers: Mapping[str, str]) -> LabelDefinition:
     """The definition with the number that another column writes for each class, restored on output."""
     classes = tuple(
-        one.model_copy(update={"value": int(given)})
-        if (given := numbers.get(one.name, "")).lstrip("-").isdigit()
-        else one
+        one if (value := whole_number(numbers.get(one.name, ""))) is None else one.model_copy(update={"value": value})
         for one in definition.classes
     )
     return definition.model_copy(update={"classes": classes})
@@ -155,7 +153,7 @@ def sift(candidates: Iterable[Column], anchor: Column | None = None) -> Sifted:
 def ask_for_label(table: str, candidates: Sequence[Column], *, folder: bool = False) -> OpenQuestion:
     """The question which of several columns is the label."""
     choices = "; ".join(f"`{column.name}`: {column.words()}" for column in candidates)
-    options = " or ".join(f"`--label {_quoted(column.name)}`" for column in candidates[:4])
+    options = " or ".join(f"`--label {_quoted(column.name)}`" for column in candidates)
     none = ", `--label folder` for the folders' names," if folder else ""
     return OpenQuestion(
         f"{counted(len(candidates), 'column')} of {table} could be the label",
@@ -171,11 +169,7 @@ def _quoted(name: str) -> str:
 def _classes(names: Iterable[str], words: Mapping[str, str]) -> tuple[ClassDefinition, ...]:
     """Classes in the order of their numbers, or of the alphabet."""
     order = sorted(names, key=lambda name: (float(name), "") if number(name) is not None else (float("inf"), name))
-    return tuple(ClassDefinition(name=words.get(name, name), value=_whole(name)) for name in order)
-
-
-def _whole(name: str) -> int | None:
-    return int(name) if name.lstrip("-").isdigit() else None
+    return tuple(ClassDefinition(name=words.get(name, name), value=whole_number(name)) for name in order)
 
 
 def _parts(value: str, sign: str, column: Column) -> list[str]:

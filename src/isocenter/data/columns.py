@@ -11,6 +11,7 @@ from functools import cached_property
 from isocenter.core.case import Covariate
 from isocenter.core.words import counted
 from isocenter.data.formats._shared import Table
+from isocenter.data.formats.table import MISSING
 from isocenter.data.naming import SPLIT_NAMES, tokens
 
 MOST_CLASSES = 20
@@ -22,7 +23,6 @@ MOST_FINDINGS = 100
 _FEWEST_FINDINGS = 4
 """From so many columns of 0 and 1 on a table lists findings, one column each."""
 
-_MISSING = frozenset(("", "na", "n/a", "nan", "<na>", "null", "nil", "-", "--", ".", "#n/a"))
 _UNSURE = frozenset(
     ("uncertain", "unknown", "unsure", "indeterminate", "equivocal", "unclear", "not sure", "undetermined", "?")
 )
@@ -58,6 +58,8 @@ _DESCRIBES_PERSON = frozenset(
         *("sex", "gender", "m", "f", "age", "hand", "handedness", "side", "laterality", "view", "position", "race"),
         *("ethnicity", "site", "center", "centre", "hospital", "scanner", "manufacturer", "vendor", "device", "model"),
         *("fold", "visit", "session", "run", "width", "height", "rows", "columns", "has", "index", "source", "year"),
+        *("male", "female", "ismale", "isfemale", "spacing", "pixel", "slice", "slices", "number", "order", "bmi"),
+        *("thickness", "dose", "kvp", "row", "unnamed", "no", "nr", "num", "count"),
         *("education", "educ", "weight", "path", "url", "license", "licence", "modality", "sequence", "protocol"),
     )
 )
@@ -74,6 +76,7 @@ _DATE = frozenset(
 _COUNTS = frozenset(("has", "n", "num", "number", "id"))
 _READER = frozenset(("reader", "readerid", "rater", "raterid", "annotator", "annotatorid", "observer", "radid"))
 _WHOLE = re.compile(r"^-?\d{1,15}\.0*$|^-?\d\.0+e[+]?0{1,2}$", re.IGNORECASE)
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
 _DAY = re.compile(r"^\d{4}[-/.]?\d{2}[-/.]?\d{2}(?:[T ].*)?$|^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}$")
 
 
@@ -99,16 +102,20 @@ class Column:
 
     @cached_property
     def numeric(self) -> bool:
-        """Whether every value is a number."""
-        return bool(self.counts) and all(number(value) is not None for value in self.counts)
+        """Whether every value is a number, but for those that say that nobody could tell."""
+        return bool(self._sure) and all(number(value) is not None for value in self._sure)
 
     @cached_property
     def graded(self) -> bool:
         """Whether the values measure something rather than name classes."""
         if not self.numeric:
             return False
-        broken = any(not float(value).is_integer() for value in self.counts)
+        broken = any(not float(value).is_integer() for value in self._sure)
         return len(self.counts) > MOST_CLASSES or (broken and len(self.counts) > MOST_CLASSES // 2)
+
+    @cached_property
+    def _sure(self) -> list[str]:
+        return [value for value in self.counts if value.lower() not in _UNSURE]
 
     @property
     def few(self) -> bool:
@@ -153,6 +160,7 @@ class Roles:
         patient, split, group, date, visit, reader: the column of that meaning, or None.
         labels: columns whose names say that they are the label.
         perhaps: columns that could be a label by their values.
+        measured: columns of many numbers that could be a measured label.
         rest: every other column.
     """
 
@@ -164,6 +172,7 @@ class Roles:
     reader: str | None
     labels: tuple[str, ...]
     perhaps: tuple[str, ...]
+    measured: tuple[str, ...]
     rest: tuple[str, ...]
 
 
@@ -192,6 +201,7 @@ def roles(columns: Mapping[str, Column], wished: Wished, *, apart: Iterable[str]
     labels = tuple(name for name in wished.label if name in columns)
     named = tuple(name for name, column in left.items() if _is_label(column))
     perhaps = tuple(name for name, column in left.items() if name not in named and _could_be_label(column))
+    measured = tuple(name for name, column in left.items() if name not in named and _could_be_measured(column))
     if not labels and _is_list_of_findings(columns, named, perhaps):
         named, perhaps = (), (*named, *perhaps)
     return Roles(
@@ -203,6 +213,7 @@ def roles(columns: Mapping[str, Column], wished: Wished, *, apart: Iterable[str]
         reader=reader,
         labels=labels or named,
         perhaps=perhaps,
+        measured=measured,
         rest=tuple(left),
     )
 
@@ -225,7 +236,7 @@ def names_groups(column: Column) -> bool:
 
 def is_missing(cell: str) -> bool:
     """Whether a cell says that nobody knows the value."""
-    return cell.strip().lower() in _MISSING
+    return cell.strip().lower() in MISSING
 
 
 def is_unsure(value: str, column: Column) -> bool:
@@ -265,6 +276,11 @@ def number(cell: str) -> float | None:
     return value if abs(value) < float("inf") else None
 
 
+def whole_number(text: str) -> int | None:
+    """The whole number that a text spells in plain digits, or None; other signs count as digits for `str.isdigit`."""
+    return int(text) if _DIGITS.fullmatch(text) else None
+
+
 def tells(column: Column, label: Column) -> tuple[float, float]:
     """Share of rows whose label a column gives away by its commonest label per value, and that share without it."""
     pairs = [(value, said) for value, said in zip(column.values, label.values, strict=True) if value and said]
@@ -291,17 +307,15 @@ def gives_away(column: Column, label: Column) -> str | None:
     )
 
 
-def determines(column: Column, other: Column) -> bool:
-    """Whether every value of a column goes with one value of the other."""
-    known, _ = tells(column, other)
-    return known == 1.0
-
-
 def _is_label(column: Column) -> bool:
     words = tokens(column.name)
     if not any(word in _LABEL for word in words) or words[0] in _COUNTS or words[-1] == "id":
         return False
-    return len(column.counts) > 1 and (column.numeric or len(column.counts) <= max(0.5 * len(column.cells), 4))
+    if column.numeric or len(column.counts) <= max(0.5 * len(column.cells), 4):
+        return len(column.counts) > 1
+    sign = separator(column)
+    parts = {part.strip() for value in column.counts for part in value.split(sign)} if sign else set()
+    return 1 < len(parts) <= 0.5 * len(column.cells)
 
 
 def _is_list_of_findings(columns: Mapping[str, Column], named: Sequence[str], perhaps: Sequence[str]) -> bool:
@@ -313,7 +327,30 @@ def _is_list_of_findings(columns: Mapping[str, Column], named: Sequence[str], pe
 
 def _could_be_label(column: Column) -> bool:
     words = set(tokens(column.name))
-    return column.few and "id" not in words and (bool(words & _LABEL_PERHAPS) or not words & _DESCRIBES_PERSON)
+    if "id" in words:
+        return False
+    if sounds_like_label(column):
+        repeated = 2 <= len(column.counts) <= MOST_CLASSES and sum(column.counts.values()) > len(column.counts)
+        return repeated and not column.graded
+    return column.few and not words & _DESCRIBES_PERSON
+
+
+def sounds_like_label(column: Column) -> bool:
+    """Whether a word of the name is one that labels often bear, though other columns do as well."""
+    return bool(_LABEL_PERHAPS.intersection(tokens(column.name)))
+
+
+def _could_be_measured(column: Column) -> bool:
+    """Whether many numbers may be what is to be predicted: neither identifiers nor a count of the rows."""
+    words = set(tokens(column.name))
+    if not column.graded or words & (_DESCRIBES_PERSON | _COUNTS) or column.joined.endswith("id"):
+        return False
+    return not counts_rows(column)
+
+
+def counts_rows(column: Column) -> bool:
+    """Whether a column only counts the rows, from 0 or 1."""
+    return list(column.values) in [[str(row + start) for row in range(len(column.values))] for start in (0, 1)]
 
 
 def _holds_dates(column: Column) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from isocenter.core import registry
 from isocenter.core.errors import Unreadable, UsageError
@@ -13,6 +14,7 @@ from isocenter.core.progress import Progress, Silent
 from isocenter.core.words import listed
 from isocenter.data import formats
 from isocenter.data.formats._shared import HEAD_BYTES, Collected, Described, Format, ReadOptions
+from isocenter.storage.atomic import atomic_write, storage_errors
 
 
 def shelf() -> dict[str, Format]:
@@ -25,6 +27,8 @@ def identify(path: Path, known: dict[str, Format] | None = None) -> str | None:
     """The name of the format that a file's content shows, or None where it is not an image or a table."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
+    if not head:
+        raise Unreadable(f"{path}", why="is empty: it holds no byte", remedy="Copy it again")
     lower = path.name.lower()
     for name, form in (known or shelf()).items():
         if form.sniff(head, lower):
@@ -43,6 +47,9 @@ def describe(paths: Iterable[Path], progress: Progress | None = None) -> Describ
             name = identify(path, known)
         except OSError as error:
             collected.refuse(path, f"cannot be opened ({error.strerror}).")
+            continue
+        except Unreadable as error:
+            collected.refuse(path, error)
             continue
         if name is None:
             told.advance()
@@ -75,7 +82,7 @@ def read(path: str | Path, *, resample: bool = False, window: bool = False) -> l
     found = describe_place(Path(path))
     if not found.images:
         reasons = listed(sorted({one.reason for one in found.refused}), most=3)
-        raise Unreadable(f"{path}", why=f"holds no image that can be read. {reasons}")
+        raise Unreadable(f"{path}", why=f"holds no image that can be read: {reasons}")
     options = ReadOptions(resample=resample, window=window)
     return [read_facts(facts, options) for facts in found.images]
 
@@ -88,12 +95,24 @@ def describe_place(place: Path) -> Described:
 
 
 def write(image: Image, path: str | Path) -> list[Path]:
-    """Write an image in the format that the path's ending names; returns the files written."""
+    """Write an image in the format that the path's ending names; returns the files written.
+
+    Each file is written under a name of its own first and then takes its place: a crash or a full disk leaves what
+    was there before.
+    """
     place = Path(path)
     form = writer_for(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
     assert form.write is not None
-    return form.write(image, place)
+    with storage_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if form.writes_whole:
+            return form.write(image, place)
+        with TemporaryDirectory(prefix=".", suffix=".partial", dir=place.parent) as scratch:
+            written = form.write(image, Path(scratch) / place.name)
+            for file in reversed(written):  # the header comes last: it names the others
+                with atomic_write(place.with_name(file.name)) as temporary:
+                    file.replace(temporary)
+    return [place.with_name(file.name) for file in written]
 
 
 def has_writer(path: Path) -> bool:

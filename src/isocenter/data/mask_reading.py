@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isocenter.core.errors import GeometryRefused, Unreadable
 from isocenter.core.image import Image, ImageFacts, Intensity
 from isocenter.core.labels import MaskValue
+from isocenter.core.words import listed
 from isocenter.data.files import describe, read_facts
 from isocenter.data.formats._shared import ReadOptions
 from isocenter.data.mask_values import codes, is_background, read_mask
@@ -22,8 +23,9 @@ _TOLERANCE = 0.1
 def read_mask_value(value: MaskValue) -> Image:
     """A mask as a label map: 0 is background, the classes follow from 1 in the order of the file's own values.
 
-    Values that lie between two known ones, as JPEG leaves them, count as the nearest. Regions that may overlap come
-    as one channel each, holding 1 where the region is.
+    Values that lie between two known ones count as the nearest where ingest found such noise, as JPEG leaves it; any
+    other unknown value raises `Unreadable`, since it may be a class that nobody has named. Regions that may overlap
+    come as one channel each, holding 1 where the region is.
     """
     parts = _facts(value)
     if len(parts[0].channels) > 1 and parts[0].role == "mask":
@@ -47,8 +49,21 @@ def _label_map(facts: ImageFacts, value: MaskValue) -> Image:
     classes = {int(number): name for number, name in zip(numbers, names, strict=True) if number}
     if known[0] != 0:
         known, numbers = [0, *known], np.concatenate([[0], numbers])
+    if not value.noisy:
+        _refuse_unknown(facts.files[0], pixels, known)
     array = numbers[_nearest(pixels, np.asarray(known))].reshape((1, *pixels.shape))
     return replace(image, array=array, channels=("label",), intensity=Intensity.LABEL, classes=classes)
+
+
+def _refuse_unknown(path: str, pixels: NDArray[np.int64], known: list[int]) -> None:
+    strange = np.unique(pixels[~np.isin(pixels, known)]).tolist()
+    if strange:
+        values = listed([str(one) for one in strange], most=3)
+        raise Unreadable(
+            path,
+            why=f"pixel value {values} is not among those that ingest understood ({listed([str(n) for n in known])})",
+            remedy="Run ingest again where the mask was changed; else correct the mask",
+        )
 
 
 def _facts(value: MaskValue) -> list[ImageFacts]:

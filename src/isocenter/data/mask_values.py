@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ from isocenter.core.words import listed
 from isocenter.data.files import read_facts
 from isocenter.data.formats._shared import ReadOptions
 
-MOST_FILES = 50
-"""So many masks of a group are read to learn its values."""
+MOST_FILES = 1000
+"""At most so many masks of a group are read to learn its values."""
+
+FEWEST_FILES = 8
+"""So many are read however large they are."""
 
 MOST_VALUES = 64
 """A mask with more different values than these, noise apart, numbers its objects."""
@@ -28,8 +31,13 @@ _NOISE = 24
 _CLEAN = 0.95
 """At least so large a share of pixels lies near a few values in a mask that was saved with losses."""
 
-_SHARP = 0.5
-"""Of the pixels near a true value at least this share is within 2 of it; the greys of a photograph spread wider."""
+_SHARP, _SHARP_SMALL = 0.5, 0.25
+"""Of the pixels near a true value at least this share is within 2 of it; the greys of a photograph spread wider.
+
+Structures as small as `_SMALL` of the image are mostly edge, where JPEG blurs, and may reach the second share only.
+"""
+
+_SMALL = 0.1
 
 _MOST_PIXELS = 300_000_000
 
@@ -44,6 +52,7 @@ class Values:
         many: whether there are too many values to be classes: each object has a number of its own.
         colour: whether the values are colours, as 0xRRGGBB.
         files: how many masks were read.
+        of: how many there are.
     """
 
     counts: Mapping[int, int]
@@ -51,6 +60,12 @@ class Values:
     many: bool = False
     colour: bool = False
     files: int = 0
+    of: int = 0
+
+    @property
+    def loose(self) -> bool:
+        """Whether masks may hold values that are no class of their own: noise, or numbers of objects."""
+        return self.noisy or self.many
 
     def mapping(self, name: str, known: Mapping[int, str] | None = None) -> dict[int, str]:
         """Pixel value to class name; background is left out.
@@ -60,7 +75,10 @@ class Values:
             known: names that a header or a document gives to values.
         """
         if known:
-            return {value: word for value, word in sorted(known.items()) if not is_background(value, word)}
+            unnamed = {} if self.loose else {value: self.spelled(value) for value in self.counts if value != 0}
+            return {
+                value: word for value, word in sorted((unnamed | dict(known)).items()) if not is_background(value, word)
+            }
         if self.many:
             return {min((value for value in self.counts if value), default=1): name}
         classes = [value for value in sorted(self.counts) if value != 0]
@@ -77,12 +95,13 @@ class Values:
     def sentence(self, mapping: Mapping[int, str]) -> str:
         """`pixel values 0 and 255: background and vessels`."""
         full = ({} if 0 in mapping or 0 not in self.counts else {0: "background"}) | dict(mapping)
+        part = f"; learnt from {self.files:,} of {self.of:,} masks" if self.files < self.of else ""
         if self.many:
-            return f"each object has a pixel value of its own; all above 0 count as {listed([*mapping.values()])}"
+            return f"each object has a pixel value of its own; all above 0 count as {listed([*mapping.values()])}{part}"
         values = listed([self.spelled(value) for value in sorted(full)], most=20)
         names = listed([full[value] for value in sorted(full)], most=20)
         noise = "; values in between, as JPEG leaves them, count as the nearest" if self.noisy else ""
-        return f"pixel value{'s' if len(full) > 1 else ''} {values}: {names}{noise}"
+        return f"pixel value{'s' if len(full) > 1 else ''} {values}: {names}{noise}{part}"
 
 
 def is_background(value: int, name: str) -> bool:
@@ -108,20 +127,26 @@ def read_mask(facts: ImageFacts) -> Image:
     return read_facts(facts, ReadOptions(indices=True))
 
 
-def learn(masks: Sequence[ImageFacts], *, most: int = MOST_FILES) -> Values:
-    """The values of a group of masks, from at most `most` of them, evenly spread; damaged ones are passed over."""
+def learn(masks: Sequence[ImageFacts]) -> Values:
+    """The values of a group of masks: of all of them, or of some evenly spread where they are many or large.
+
+    Damaged ones are passed over.
+    """
     counts: Counter[int] = Counter()
-    read = pixels = 0
-    for mask in spread(masks, most):
-        if pixels > _MOST_PIXELS:
-            break
+    read = 0
+    for mask in spread(masks, _affordable(masks)):
         try:
-            array = codes(read_mask(mask))
+            counts.update(_count(codes(read_mask(mask))))
         except Unreadable:
             continue
-        counts.update(_count(array))
-        read, pixels = read + 1, pixels + array.size
-    return _tidied(counts, read)
+        read += 1
+    return replace(_tidied(counts, read), of=len(masks))
+
+
+def _affordable(masks: Sequence[ImageFacts]) -> int:
+    """How many of the masks may be read without much waiting."""
+    pixels = sum(math.prod(mask.shape) for mask in masks) / max(len(masks), 1)
+    return max(FEWEST_FILES, min(MOST_FILES, int(_MOST_PIXELS / max(pixels, 1))))
 
 
 def look_like_masks(images: Sequence[ImageFacts], *, most: int = 4) -> bool:
@@ -148,7 +173,12 @@ def spread(images: Sequence[ImageFacts], most: int) -> list[ImageFacts]:
 
 
 def _count(array: NDArray[np.int64]) -> Counter[int]:
-    values, numbers = np.unique(array, return_counts=True)
+    if array.size and array.min() >= 0 and array.max() <= 0xFFFF:
+        frequent = np.bincount(array.ravel())
+        values = frequent.nonzero()[0]
+        numbers = frequent[values]
+    else:
+        values, numbers = np.unique(array, return_counts=True)
     return Counter(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
 
 
@@ -175,8 +205,9 @@ def _gathered(counts: Counter[int]) -> dict[int, int] | None:
         gathered[nearest] += number
         near[nearest] += number if abs(nearest - value) <= _NOISE else 0
         sharp[nearest] += number if abs(nearest - value) <= 2 else 0
+    wanted = {value: _SHARP if near[value] > _SMALL * counts.total() else _SHARP_SMALL for value in true}
     clean = near.total() >= _CLEAN * counts.total()
-    return gathered if clean and all(sharp[value] >= _SHARP * near[value] for value in true) else None
+    return gathered if clean and all(sharp[value] >= wanted[value] * near[value] for value in true) else None
 
 
 def _evenly_few(counts: Counter[int]) -> bool:

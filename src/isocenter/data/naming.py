@@ -34,6 +34,15 @@ MASK_WORDS: frozenset[str] = _words(
 IMAGE_WORDS: frozenset[str] = _words("image images img imgs imaging scan orig original raw ct mr mri volume")
 """Words that end the file name of an image whose mask lies beside it."""
 
+SEQUENCES: frozenset[str] = _words(
+    "t1 t1w t1c t1ce t1gd t1n t2 t2w t2f flair dwi adc pd pdw swi swan bval ct pet suv ctres petct mra tof dce ktrans "
+    "hbv cor cbf cbv mtt tmax opp in out fat water"
+)
+"""Names in lower case of one sequence among several of one examination."""
+
+_DOUBTFUL_MASK = _words("ground truth manual outline outlines contour contours label labels")
+"""Mask words that may be part of another name as well, such as `ground glass`."""
+
 _PERHAPS_MASK = re.compile("|".join(sorted(MASK_WORDS)), re.IGNORECASE)
 _PERSON = r"reader|observer|rater|annotator|expert|radiologist|doctor|grader|obs"
 _READER = re.compile(
@@ -41,6 +50,8 @@ _READER = re.compile(
     rf"|(?:{_PERSON})[_\-. ]?(?:[a-z]|\d{{1,2}})|manual[_\-. ]?\d)(?=$|[_\-. ])",
     re.IGNORECASE,
 )
+_LETTERED = re.compile(r"(?<=[a-z])[_\-. ]([A-Z])$")
+_NAMED_PERSON = re.compile(rf"^(?:dr|prof|professor|{_PERSON})[_\-. ]+\w", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -62,6 +73,9 @@ def tokens(name: str) -> list[str]:
 
 def reader_in(name: str) -> tuple[str, str | None]:
     """A name without the reader in it, and the reader: `vessels_2nd` is vessels by `2nd`; None where it names none."""
+    lettered = _LETTERED.search(name)
+    if lettered is not None and (tokens(name[: lettered.start()]) or [""])[-1] in MASK_WORDS:
+        return name[: lettered.start()], lettered.group(1)
     found = _READER.search(name)
     if found is None:
         return name, None
@@ -69,15 +83,24 @@ def reader_in(name: str) -> tuple[str, str | None]:
     return rest.strip("_-. "), found.group(1)
 
 
-def says_only_mask(name: str) -> bool:
-    """Whether a name has no word but those that mean `mask`."""
-    words = [word for word in tokens(name) if not word.isdigit() and word not in IMAGE_FOLDERS]
-    return all(word in MASK_WORDS or split_named(word) is not None for word in words)
-
-
 def has_mask_word(name: str) -> bool:
     """Whether a name has a word that means `mask`."""
     return bool(_PERHAPS_MASK.search(name)) and any(word in MASK_WORDS for word in tokens(name))
+
+
+def names_person(name: str) -> bool:
+    """Whether a folder is named for somebody who draws: `Dr_Li`, `reader-anna`."""
+    return bool(_NAMED_PERSON.match(name))
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder can only hold masks: `masks`, `lesion_segmentation`, `ground truth`, but not `ground_glass`."""
+    if not has_mask_word(name):
+        return False
+    words = [word for word in tokens(name) if not word.isdigit()]
+    numbered = len(words) < len(tokens(name))
+    sure = any(word in MASK_WORDS - _DOUBTFUL_MASK for word in words)
+    return sure or (all(word in MASK_WORDS for word in words) and not numbered)
 
 
 def skeleton(name: str) -> str:

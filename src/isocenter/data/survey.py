@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from isocenter.core.cohort import Refusal
@@ -17,6 +19,12 @@ from isocenter.data.formats._shared import Collected
 from isocenter.data.layouts._shared import Survey
 
 DOCUMENT_SUFFIXES = (".json", ".xml", ".yaml", ".yml", ".txt", ".md", ".toml", ".html", ".pdf", ".rst", ".cfg", ".log")
+Stamps = Mapping[str, tuple[int, int, str]]
+"""Path to size, time of the last change and state, as the catalogue remembers them."""
+
+PASSED = "passed"
+"""State of what was met and passed over: a link, a locked folder, somebody's junk."""
+
 DOCUMENT_NAMES = {"license", "readme", "changes", "citation", "notice"}
 
 
@@ -43,7 +51,7 @@ class Listing:
 class Memory:
     """What the catalogue knows already: how files looked, and the images they hold."""
 
-    stamps: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+    stamps: Stamps = field(default_factory=dict)
     images: Mapping[str, ImageFacts] = field(default_factory=dict)
 
 
@@ -99,7 +107,7 @@ def list_files(sources: Sequence[Fetched], progress: Progress) -> Listing:
     return Listing(root=root, files=files, walked=walked, refused=tuple(refused), notes=notes)
 
 
-def difference(listing: Listing, stamps: Mapping[str, tuple[int, int, str]]) -> Difference:
+def difference(listing: Listing, stamps: Stamps) -> Difference:
     """Which files are new, changed, or no longer there."""
     added: list[str] = []
     changed: list[str] = []
@@ -107,14 +115,36 @@ def difference(listing: Listing, stamps: Mapping[str, tuple[int, int, str]]) -> 
         known = stamps.get(path)
         if known is None:
             added.append(path)
-        elif known[0] != size or known[1] != time or known[2] == "gone":
+        elif known[0] != size or known[1] != time or known[2] in ("gone", PASSED):
             changed.append(path)
     gone = [
         path
         for path, known in stamps.items()
-        if path not in listing.files and known[2] != "gone" and path.startswith(listing.walked)
+        if path not in listing.files and known[2] not in ("gone", PASSED) and path.startswith(listing.walked)
     ]
     return Difference(added=frozenset(added), changed=frozenset(changed), gone=frozenset(gone))
+
+
+def moved(listing: Listing, stamps: Stamps, found: Difference) -> dict[str, str]:
+    """Old path to new path of files that were only moved: same name, size and time, and nothing is left behind.
+
+    A folder that was renamed would else be taken for new patients, and one picture could train and judge at once.
+    """
+    arrived: dict[tuple[str, int, int], list[str]] = defaultdict(list)
+    for path in found.added:
+        arrived[(path.rsplit("/", 1)[-1], *listing.files[path])].append(path)
+    left: dict[str, list[str]] = defaultdict(list)
+    for path, (size, time, state) in stamps.items():
+        fitting = arrived.get((path.rsplit("/", 1)[-1], size, time), ())
+        if fitting and state not in ("gone", PASSED) and path not in listing.files and not Path(path).exists():
+            left[min(fitting, key=lambda one: (-_shared_tail(one, path), one))].append(path)
+    return {old[0]: new for new, old in left.items() if len(old) == 1}
+
+
+def _shared_tail(one: str, other: str) -> int:
+    """How many parts of two paths are the same, counted from the file."""
+    pairs = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def look(listing: Listing, memory: Memory, found: Difference, progress: Progress) -> Sighting:
@@ -139,6 +169,7 @@ def look(listing: Listing, memory: Memory, found: Difference, progress: Progress
         images=tuple(_in_order([*kept.values(), *described.images])),
         tables=tuple(described.tables),
         documents=tuple(path for path in sorted(listing.files) if _is_document(path)),
+        sources=tuple(place.rstrip("/") for place in listing.walked),
     )
     return Sighting(
         survey=survey,

@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from isocenter.core.image import ImageFacts
-from isocenter.data.columns import Column
+from isocenter.data.columns import Column, counts_rows, whole_number
+from isocenter.data.naming import tokens
 
 KINDS = ("path", "file name", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "folder")
 """Ways in which a cell may name a case, the most exact first."""
+
+_NUMBERED = frozenset(("file name", "PatientID", "folder"))
+"""Kinds whose names may be numbers with leading zeros, which spreadsheets drop."""
 
 _MANY = frozenset(("StudyInstanceUID", "PatientID", "folder"))
 """Kinds that may name several cases at once."""
 
 _ENDING = re.compile(r"\.(nii\.gz|[a-z][a-z0-9]{1,4})$")
 _ENOUGH = 0.5
+_NAMES = frozenset(("file", "filename", "image", "img", "scan", "path", "id", "patient", "subject", "participant"))
 
 _MOST_TIES = 20
 """A column whose cells tie every case to so many rows names something else than cases, such as their classes."""
@@ -32,12 +38,32 @@ class Match:
         kind: how its cells name a case, one of `KINDS`.
         rows: case key to the numbers of its rows.
         matched: how many rows name a case.
+        rivals: columns that name as many cases in the same way, but other ones, so that nobody can tell which is meant.
     """
 
     column: str
     kind: str
     rows: Mapping[str, Sequence[int]]
     matched: int
+    rivals: tuple[str, ...] = ()
+    by_number: tuple[str, str] | None = None
+    """A cell and the name that it stands for, where cells were matched by their number: leading zeros are lost."""
+
+    @property
+    def how(self) -> str:
+        """How the cells name the cases, in words."""
+        if self.by_number is None:
+            return self.kind
+        cell, name = self.by_number
+        return f"{self.kind}, as numbers, since leading zeros are lost (`{cell}` is `{name}`)"
+
+
+class _Found(NamedTuple):
+    """A column that may name the cases: how many and how exactly, and how far its name and cells are trusted."""
+
+    score: tuple[int, bool, int, int]
+    trust: int
+    match: Match
 
 
 @dataclass
@@ -78,7 +104,7 @@ class Index:
             columns: of the table.
             folder: where the table lies below the root, since paths may start there.
         """
-        found: list[tuple[tuple[int, int, int], Match]] = []
+        found: list[_Found] = []
         for column in columns:
             spelled = {value: value.replace("\\", "/").lower() for value in column.counts}
             cells = [spelled.get(value, "") for value in column.values]
@@ -88,8 +114,9 @@ class Index:
                     continue
                 match = self._match(column, cells, kind, folder)
                 if match is not None:
-                    found.append(((len(match.rows), -place, match.matched), match))
-        return max(found, key=lambda one: one[0])[1] if found else None
+                    score = (len(match.rows), match.by_number is None, -place, match.matched)
+                    found.append(_Found(score, _trust(column), match))
+        return _best(found)
 
     def _match(self, column: Column, cells: Sequence[str], kind: str, folder: str) -> Match | None:
         known = self.by_kind[kind]
@@ -100,6 +127,8 @@ class Index:
             )
             for cell, names in spelled.items()
         }
+        by_number = self._by_number(column, kind, keys)
+        keys |= {cell: known[name] for cell, name in by_number.items()}
         named_rows = Counter(cells)
         ties = sum(len(named) * named_rows[cell] for cell, named in keys.items())
         if not ties or ties > _MOST_TIES * (self.size + len(cells)):
@@ -113,7 +142,24 @@ class Index:
                 rows[key].append(number)
         if not self._enough(column, cells, kind, len(rows), matched):
             return None
-        return Match(column.name, kind, dict(rows), matched)
+        return Match(column.name, kind, dict(rows), matched, by_number=next(iter(by_number.items()), None))
+
+    def _by_number(self, column: Column, kind: str, keys: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Cells that name nothing as they stand, to the one name of the same number: Excel drops leading zeros."""
+        if kind not in _NUMBERED or not _trust(column) or any("." in cell or "/" in cell for cell in keys):
+            return {}
+        lost = [cell for cell, named in keys.items() if not named and whole_number(cell) is not None]
+        if not lost:
+            return {}
+        names: dict[int, set[str]] = defaultdict(set)
+        for name, cases in self.by_kind[kind].items():
+            if (value := whole_number(name)) is not None and (kind in _MANY or len(cases) == 1):
+                names[value].add(name)
+        cells = Counter(whole_number(cell) for cell in keys)
+        found = {cell: names[int(cell)] for cell in lost if int(cell) in names}
+        if any(len(meant) > 1 or cells[int(cell)] > 1 for cell, meant in found.items()):
+            return {}
+        return {cell: min(meant) for cell, meant in found.items()}
 
     def _enough(self, column: Column, cells: Sequence[str], kind: str, cases: int, matched: int) -> bool:
         """Whether so many matches can be no accident; bare numbers are held to more."""
@@ -125,6 +171,23 @@ class Index:
         if column.numeric and kind in ("file name", "path", "folder"):
             return unique and share_of_cases >= _ENOUGH and share_of_rows >= _ENOUGH
         return share_of_cases >= _ENOUGH or share_of_rows >= _ENOUGH
+
+
+def _trust(column: Column) -> int:
+    """2 for a column named for files or people, 0 for one that only counts the rows, 1 for both or neither."""
+    return bool(_NAMES.intersection(tokens(column.name))) + (not counts_rows(column))
+
+
+def _best(found: Sequence[_Found]) -> Match | None:
+    """The best column; with its rivals where several are as good and name different cases."""
+    if any(one.trust == 2 for one in found):
+        found = [one for one in found if one.trust > 0]
+    if not found:
+        return None
+    best = max(found, key=lambda one: (one.score, one.trust))
+    equal = [one.match for one in found if (one.score, one.trust) == (best.score, best.trust)]
+    rivals = tuple(one.column for one in equal if one.rows != best.match.rows)
+    return replace(best.match, rivals=rivals)
 
 
 def _spellings(cell: str, kind: str, folder: str) -> list[str]:

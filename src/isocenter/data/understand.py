@@ -10,12 +10,10 @@ from isocenter.core.errors import OpenQuestion, UsageError
 from isocenter.core.labels import Kind
 from isocenter.core.words import counted, listed
 from isocenter.data import layouts
-from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes
+from isocenter.data.layouts._shared import NOT_COLUMNS, CaseDraft, Draft, Layout, Survey, Wishes, tables_named
 
 GENERAL_RANK = 50
 """Layouts from here on see what is left by the others, and run also when one layout was asked for."""
-
-_NOT_COLUMNS = frozenset(("folder", "none"))
 
 
 def shelf() -> dict[str, Layout]:
@@ -55,14 +53,12 @@ def _check_wishes(survey: Survey, wishes: Wishes, known: dict[str, Layout]) -> N
     if wishes.layout is not None and wishes.layout not in known:
         raise registry.unknown("layout", wishes.layout, known)
     columns = list(dict.fromkeys(column for table in survey.tables for column in table.columns))
-    asked = (*wishes.label, wishes.patient, wishes.split, wishes.group, wishes.date, *wishes.covariate)
+    asked = (*wishes.label, wishes.key, wishes.patient, wishes.split, wishes.group, wishes.date, *wishes.covariate)
     for name in asked:
-        if name is not None and name not in columns and name not in _NOT_COLUMNS:
+        if name is not None and name not in columns and name not in NOT_COLUMNS:
             raise registry.unknown("column", name, columns)
-    if wishes.table is not None:
-        wanted = f"/{wishes.table.as_posix().lstrip('/')}"
-        if not any(table.path.endswith(wanted) for table in survey.tables):
-            raise registry.unknown("table", str(wishes.table), [survey.place(table.path) for table in survey.tables])
+    if wishes.table is not None and not tables_named(survey.tables, wishes.table):
+        raise registry.unknown("table", str(wishes.table), [survey.place(table.path) for table in survey.tables])
 
 
 def _finish(survey: Survey, wishes: Wishes, draft: Draft) -> None:
@@ -70,10 +66,12 @@ def _finish(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     draft.refused = list(dict.fromkeys(draft.refused))
     _tell_tables(survey, draft)
     _check_labels(wishes, draft)
+    _check_tables(survey, wishes, draft)
     cases = list(draft.cases.values())
     _tell_patients(draft, cases)
     _tell_parted(draft, cases, "patient")
     _tell_parted(draft, cases, "group")
+    _tell_twice(draft, cases)
     _tell_readers(draft, cases)
     _tell_unlabelled(draft, cases)
 
@@ -97,7 +95,7 @@ def _tell_tables(survey: Survey, draft: Draft) -> None:
 def _check_labels(wishes: Wishes, draft: Draft) -> None:
     """A label that was asked for has to be there."""
     for name in wishes.label:
-        if name not in _NOT_COLUMNS and not any(label.partition(" (")[0] == name for label in draft.labels):
+        if name not in NOT_COLUMNS and not any(label.partition(" (")[0] == name for label in draft.labels):
             raise UsageError(
                 f"The column `{name}` cannot be the label",
                 why="no column of its table names the cases by path, file name, patient or DICOM identifier",
@@ -107,6 +105,26 @@ def _check_labels(wishes: Wishes, draft: Draft) -> None:
         raise UsageError(
             "The folders' names cannot be the label", why="the images lie in one folder", remedy="Leave the option out"
         )
+
+
+def _check_tables(survey: Survey, wishes: Wishes, draft: Draft) -> None:
+    """A table or column that was asked for has to say something of the cases."""
+    used = [table for table in survey.tables if table.path in draft.explained]
+    if wishes.table is not None and not tables_named(used, wishes.table):
+        raise UsageError(
+            f"The table {wishes.table} says nothing of these images",
+            why="no column names them by path, file name, patient, DICOM identifier or folder",
+            remedy="Name the column with `--key`, add one with the file names, or leave the option out",
+        )
+    columns = {column for table in used for column in table.columns}
+    asked = [(what, getattr(wishes, what)) for what in ("key", "patient", "split", "group", "date")]
+    for what, name in [*asked, *(("covariate", name) for name in wishes.covariate)]:
+        if name is not None and name not in columns:
+            raise UsageError(
+                f"The column `{name}` cannot be the {what}",
+                why="its table says nothing of these images: no column names them",
+                remedy="Add a column with the file names, or leave the option out",
+            )
 
 
 def _tell_patients(draft: Draft, cases: list[CaseDraft]) -> None:
@@ -139,6 +157,15 @@ def _tell_parted(draft: Draft, cases: Iterable[CaseDraft], what: str) -> None:
         draft.warnings.append(
             f"{counted(len(parted), what)} {'lie' if plural else 'lies'} in more than one split "
             f"({listed(parted, most=3)}): results on these are too good. The division came with the data and is kept."
+        )
+
+
+def _tell_twice(draft: Draft, cases: Iterable[CaseDraft]) -> None:
+    counts = Counter(name for case in cases for name in case.twice)
+    for name, count in sorted(counts.items()):
+        draft.warnings.append(
+            f"{counted(count, 'case')} with several values of `{name}` by one reader: the further ones count as "
+            "`reader 2` and so on."
         )
 
 

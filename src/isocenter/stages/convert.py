@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from isocenter.core.cohort import Refusal
-from isocenter.core.errors import Unreadable, UsageError
+from isocenter.core.errors import IsocenterError, StorageProblem, Unreadable, UsageError
 from isocenter.core.image import Image, ImageFacts, Intensity
 from isocenter.core.progress import Progress, tracked
 from isocenter.core.settings import Settings, Subject, verb
 from isocenter.core.words import counted, listed
 from isocenter.data.files import describe_place, has_writer, read_facts, write, writer_for
-from isocenter.data.formats._shared import ReadOptions
+from isocenter.data.formats._shared import Described, ReadOptions
 
 _NIFTI = (".nii", ".nii.gz")
+_PIXELS_BESIDE = {".nhdr": ".raw.gz", ".mhd": ".zraw"}
 _OPPOSITE = dict(zip("LRAPIS", "RLPASI", strict=True))
 
 
@@ -38,6 +40,8 @@ class ConvertSettings(Settings):
     """Turn volumes so that columns, rows and slices run towards these sides, such as LPS or RAS."""
     reference: Path | None = None
     """The DICOM series that a mask was drawn on: with it a mask from any format becomes a DICOM SEG (.dcm)."""
+    overwrite: bool = False
+    """Replace files that are there."""
 
 
 class Converted(BaseModel):
@@ -68,13 +72,16 @@ def convert(settings: ConvertSettings, progress: Progress) -> Conversion:
     if not images:
         reasons = listed(sorted({refusal.reason for refusal in result.refused}), most=3)
         raise Unreadable(
-            f"{listed([str(one) for one in settings.source])}", why=f"holds no image to convert. {reasons}"
+            f"{listed([str(one) for one in settings.source])}", why=f"holds no image to convert: {reasons}"
         )
     targets = _targets(images, settings)
+    _refuse_taken(targets, found, settings)
     for facts, target in tracked(zip(images, targets, strict=True), progress, "Converting", len(images)):
         try:
             result.written.append(_converted(facts, target, settings))
-        except Unreadable as error:
+        except StorageProblem:
+            raise  # it would meet every other image too
+        except IsocenterError as error:
             if len(images) == 1:
                 raise
             result.refused.append(Refusal(path=facts.files[0], reason=error.reason))
@@ -158,6 +165,47 @@ def _targets(images: list[ImageFacts], settings: ConvertSettings) -> list[Path]:
     writer_for(Path(f"image.{ending}"))
     used: set[str] = set()
     return [into / f"{_unused(_slug(facts), used)}.{ending}" for facts in images]
+
+
+def _refuse_taken(targets: Sequence[Path], found: Sequence[Described], settings: ConvertSettings) -> None:
+    """Refuse to write over a source at all, and over any other file unless that is wished; nothing is written yet."""
+    there = [file for target in targets for file in _files_of(target) if file.is_file()]
+    if not there:
+        return
+    read = {path for one in found for facts in one.images for path in facts.files}
+    read |= {refusal.path for one in found for refusal in one.refused}
+    sources = {_identity(place) for place in (*map(Path, read), *_below(settings.reference)) if place.is_file()}
+    own = [str(file) for file in there if _identity(file) in sources]
+    if own:
+        raise UsageError(
+            f"{listed(own, most=3)} would be written over",
+            why="it is one of the sources" if len(own) == 1 else "they are among the sources",
+            remedy="Choose another place with `--into`",
+        )
+    if not settings.overwrite:
+        raise UsageError(
+            f"{listed(list(map(str, there)), most=3)} would be written over",
+            why="a file of this name is there" if len(there) == 1 else "files of these names are there",
+            remedy="Choose another place with `--into`, or replace what is there with `--overwrite`",
+        )
+
+
+def _files_of(target: Path) -> list[Path]:
+    """The files that writing to a target makes: a header may have its pixels beside it."""
+    pixels = _PIXELS_BESIDE.get(target.suffix.lower())
+    return [target, target.with_suffix(pixels)] if pixels else [target]
+
+
+def _below(place: Path | None) -> list[Path]:
+    if place is None:
+        return []
+    return list(place.rglob("*")) if place.is_dir() else [place]
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """What tells a file from every other, by whatever name or link it is called."""
+    status = file.stat()
+    return status.st_dev, status.st_ino
 
 
 def _about(facts: ImageFacts) -> str:

@@ -124,7 +124,7 @@ def _cohort(folder: Path) -> list[Finding]:
             cases = catalogue.cases()
             lost = [path for path, stamp in catalogue.file_stamps().items() if _is_lost(path, stamp)]
     except IsocenterError as error:
-        return [Finding(what=what, state="bad", detail=error.reason, remedy=error.remedy)]
+        return [Finding(what=what, state="bad", detail=error.why or error.what, remedy=error.remedy)]
     found = [Finding(what=what, state="good", detail=f"{description.name}: {counted(len(cases), 'case')}")]
     if lost:
         detail = f"{counted(len(lost), 'file')} gone or changed since the ingest, the first {lost[0]}"

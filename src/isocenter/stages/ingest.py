@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from isocenter.core.optional import version
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Subject, verb
 from isocenter.core.words import counted, listed
-from isocenter.data.catalogue.drafts import cases_of, contradicted, joined, parted, retired_by, split_cases, undivided
+from isocenter.data.catalogue.changes import Change, change_of
 from isocenter.data.catalogue.folder import (
     DATABASE,
     LOCK,
@@ -39,7 +39,18 @@ from isocenter.data.catalogue.intake import Intake, take_in
 from isocenter.data.catalogue.store import Catalogue, FileState
 from isocenter.data.fetch import archive_for, fetch
 from isocenter.data.layouts._shared import Draft, Wishes
-from isocenter.data.survey import Difference, Listing, Memory, Sighting, difference, list_files, look
+from isocenter.data.survey import (
+    PASSED,
+    Difference,
+    Listing,
+    Memory,
+    Sighting,
+    Stamps,
+    difference,
+    list_files,
+    look,
+    moved,
+)
 from isocenter.data.understand import understand
 from isocenter.storage.atomic import make_folder, sweep
 from isocenter.storage.lock import locked
@@ -107,7 +118,8 @@ def _uncollected() -> Iterator[None]:
 def _sources(settings: IngestSettings) -> list[str]:
     """Every source, known to exist before a folder is made for it."""
     sources = list(settings.source)
-    if settings.table is not None:
+    # A table named as it is called inside a source is found there.
+    if settings.table is not None and settings.table.exists():
         sources.append(str(settings.table))
     for source in sources:
         archive_for(source)
@@ -116,9 +128,8 @@ def _sources(settings: IngestSettings) -> list[str]:
 
 def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> Cohort:
     with _catalogued(settings.into) as catalogue:
-        stamps = catalogue.file_stamps() if catalogue else {}
-        found = difference(listing, stamps)
-        if catalogue and not found and (known := _same_as_before(settings, catalogue)):
+        stamps, found, followed = _compared(settings, catalogue, listing, progress)
+        if catalogue and not found and not followed and (known := _same_as_before(settings, catalogue)):
             return _unchanged(settings, catalogue, known, listing, progress)
         memory = Memory(stamps=stamps, images=catalogue.images() if catalogue else {})
         sighting = look(listing, memory, found, progress)
@@ -128,36 +139,23 @@ def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> 
             raise draft.questions[0]
         if not draft.cases and not catalogue:
             raise _nothing_there(settings, sighting, draft)
-        old = list(catalogue.cases()) if catalogue else []
-        change = _change(settings, draft, old, catalogue, listing, stamps, found)
+        change = change_of(draft, catalogue, listing, stamps, found, seed=settings.seed, resplit=settings.resplit)
         refused = [*sighting.refused, *draft.refused, *_unexplained(sighting, draft)]
         refused += _refused_before(catalogue, sighting, draft, refused)
     for sentence in change.warnings:
         progress.say(f"Note: {sentence}")
     description = _description(settings, draft)
-    report = IngestReport(
-        cohort=settings.into.as_posix(),
-        layout=" + ".join(draft.layouts),
-        evidence=[*listing.notes, *draft.evidence],
-        warnings=[*draft.warnings, *change.warnings],
-        refused=refused,
-        added=len(found.added),
-        changed=len(found.changed),
-        gone=len(found.gone),
-        unchanged=len(listing.files) - len(found.added) - len(found.changed),
-        files=len((listing.files.keys() | {path for path, stamp in stamps.items() if stamp[2] != "gone"}) - found.gone),
-        dry_run=settings.dry_run,
-        **_counts(change.whole, description.schema),
-    )
+    report = _report(settings, listing, stamps, found, draft, change, refused, description.schema)
     cohort = Cohort(
         folder=settings.into, name=description.name, schema=description.schema, cases=change.whole, report=report
     )
     if settings.dry_run:
         return cohort
     progress.start("Writing the catalogue", None)
+    understood = {image.key: image for case in change.cases for image in case.images.values()}
     intake = Intake(
         files=_file_states(sighting, draft, refused, listing, stamps),
-        images=sighting.fresh,
+        images=[understood.get(image.key, image) for image in sighting.fresh],
         cases=change.cases,
         forgotten=sighting.forgotten,
         retired=change.retired,
@@ -172,55 +170,48 @@ def _take_in(settings: IngestSettings, progress: Progress, listing: Listing) -> 
         return replace(cohort, cases=catalogue.cases())
 
 
-@dataclass(frozen=True)
-class _Change:
-    """How an ingest changes a cohort.
-
-    Attributes:
-        cases: new ones and those seen again, with their splits.
-        whole: every case of the cohort as it will be.
-        retired: keys of cases that no longer stand.
-        official: keys of cases whose split came with the data.
-        warnings: what a careful person would say of it.
-    """
-
-    cases: list[Case]
-    whole: list[Case]
-    retired: list[str]
-    official: frozenset[str]
-    warnings: list[str]
+def _compared(
+    settings: IngestSettings, catalogue: Catalogue | None, listing: Listing, progress: Progress
+) -> tuple[Stamps, Difference, bool]:
+    """What is remembered of the files, how they differ now, and whether some were followed to another place."""
+    if catalogue is None:
+        return {}, difference(listing, {}), False
+    stamps = catalogue.file_stamps()
+    found = difference(listing, stamps)
+    moves = {} if settings.dry_run else moved(listing, stamps, found)
+    if not moves:
+        return stamps, found, False
+    progress.say(f"{counted(len(moves), 'file')} moved since the last ingest: followed.")
+    catalogue.move_files(moves)
+    stamps = catalogue.file_stamps()
+    return stamps, difference(listing, stamps), True
 
 
-def _change(
+def _report(
     settings: IngestSettings,
-    draft: Draft,
-    old: Sequence[Case],
-    catalogue: Catalogue | None,
     listing: Listing,
-    stamps: Mapping[str, tuple[int, int, str]],
+    stamps: Stamps,
     found: Difference,
-) -> _Change:
-    by_image = catalogue.case_keys_by_image() if catalogue else {}
-    drafted = cases_of(draft, by_image, {case.key for case in old}, listing.root)
-    gone = found.gone | {path for path, stamp in stamps.items() if stamp[2] == "gone" and path not in listing.files}
-    retired = retired_by(drafted, old, gone, listing.files)
-    standing = [case for case in old if case.key not in set(retired)]
-    if settings.resplit:
-        drafted = undivided(drafted, standing, catalogue.officially_split() if catalogue else frozenset())
-        standing = []
-    cases = split_cases(drafted, standing, seed=settings.seed)
-    warnings = contradicted(drafted, standing)
-    if retired:
-        warnings.append(
-            f"{counted(len(retired), 'case')} retired: the files are gone or mean something else now. What was said of "
-            "them is kept, and they come back with their files."
-        )
-    whole = joined(standing, cases)
-    if old:
-        warnings += parted(whole)
-    brought = {case.key: case.split for case in drafted if case.split}
-    official = frozenset(case.key for case in cases if case.key in brought and brought[case.key] == case.split)
-    return _Change(cases, whole, retired, official, warnings)
+    draft: Draft,
+    change: Change,
+    refused: Sequence[Refusal],
+    schema: LabelSchema,
+) -> IngestReport:
+    known = {path for path, stamp in stamps.items() if stamp[2] not in ("gone", PASSED)}
+    return IngestReport(
+        cohort=settings.into.as_posix(),
+        layout=" + ".join(draft.layouts),
+        evidence=[*listing.notes, *draft.evidence],
+        warnings=[*draft.warnings, *change.warnings],
+        refused=list(refused),
+        added=len(found.added),
+        changed=len(found.changed),
+        gone=len(found.gone),
+        unchanged=len(listing.files) - len(found.added) - len(found.changed),
+        files=len((listing.files.keys() | known) - found.gone),
+        dry_run=settings.dry_run,
+        **_counts(change.whole, schema),
+    )
 
 
 @contextmanager
@@ -336,7 +327,7 @@ def _file_states(
     draft: Draft,
     refused: Sequence[Refusal],
     listing: Listing,
-    stamps: Mapping[str, tuple[int, int, str]],
+    stamps: Stamps,
 ) -> list[FileState]:
     """Every file whose state is new: fresh ones, tables, and those that are refused now or are no longer."""
     reasons = {refusal.path: refusal.reason for refusal in refused}
@@ -347,6 +338,9 @@ def _file_states(
         size, mtime = listing.files[path]
         states.append(FileState(path, size, mtime, _state(path, reasons, tables, draft), reasons.get(path)))
     states += [FileState(path, 0, 0, "gone", "no longer there.") for path in sorted(sighting.gone)]
+    # Links, locked folders and the like are no files of the listing; they are remembered to be told again.
+    passed = {refusal.path: refusal.reason for refusal in listing.refused if refusal.path not in listing.files}
+    states += [FileState(path, 0, 0, PASSED, reason) for path, reason in sorted(passed.items())]
     return states
 
 

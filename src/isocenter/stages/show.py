@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -41,7 +41,7 @@ class ShowSettings(Settings):
     """A cohort, a folder of images, or one image."""
     into: Path | None = None
     """Draw a picture: a page (.html) with everything, or the contact sheet alone (.png)."""
-    language: str | None = None
+    language: Literal["en", "zh"] | None = None
     """Language of the page: en or zh; that of the machine unless given."""
     tiles: int = Field(default=48, ge=1, le=400)
     """How many images the contact sheet shows."""
@@ -68,7 +68,12 @@ def _draw(gallery: _Gallery, into: Path, settings: ShowSettings, progress: Progr
     if sheet_only and not gallery.entries:
         why, remedy = "it holds no images", "Draw a page: end `--into` in .html"
         raise UsageError(f"{settings.place} cannot be drawn", why=why, remedy=remedy)
+    known = len(gallery.summary.refused)
     tiles = _tiles(gallery, settings, progress)
+    if sheet_only and not tiles:
+        reasons = listed(sorted({one.reason for one in gallery.summary.refused[known:]}), most=3)
+        why, remedy = f"none of its images can be. {reasons}", "Draw a page: end `--into` in .html"
+        raise Unreadable(f"{settings.place} cannot be drawn", why=why, remedy=remedy)
     if sheet_only:
         with atomic_write(into) as temporary:
             temporary.write_bytes(png(contact_sheet(tiles)))
@@ -95,6 +100,7 @@ class _Gallery:
     entries: list[_Entry]
     load: Callable[[ImageFacts, ReadOptions], Image]
     source: str
+    outline: Callable[[MaskValue], Image] = read_mask_value
     cohort: Cohort | None = None
     cases: list[Case] = field(default_factory=list)
     report: IngestReport | None = None
@@ -116,7 +122,8 @@ def _gallery(place: Path) -> Iterator[_Gallery]:
             summary=of_cohort(cohort, cases, notes=report.warnings if report else (), refused=refused),
             images=[image for case in cases for image in case.images.values()],
             entries=[_case_entry(case) for case in cases if case.images],
-            load=lambda facts, options: pixels.image(facts, options=options),
+            load=lambda facts, options: pixels.image(facts, options=options, keep=False),
+            outline=lambda value: pixels.mask(value, keep=False),
             source=place.as_posix(),
             cohort=cohort,
             cases=cases,
@@ -132,7 +139,7 @@ def _folder(place: Path) -> _Gallery:
     if not found.images:
         tables = listed([Path(table.path).name for table in found.tables], most=4)
         reasons = listed(sorted({one.reason for one in found.refused}), most=3)
-        why = f"holds no image but a table ({tables})" if tables else f"holds no image that can be read. {reasons}"
+        why = f"holds no image but a table ({tables})" if tables else f"holds no image that can be read: {reasons}"
         remedy = f"A table is a cohort too: `isocenter ingest {place} --into COHORT`" if tables else ""
         raise Unreadable(f"{place}", why=why, remedy=remedy)
     entries = [_Entry(image, image_name(image), image.modality or "") for image in found.images]
@@ -164,7 +171,7 @@ def _tiles(gallery: _Gallery, settings: ShowSettings, progress: Progress) -> lis
     for entry in tracked(chosen, progress, "Drawing", len(chosen)):
         try:
             image = gallery.load(entry.facts, options)
-            mask = laid_on(read_mask_value(entry.mask), image) if entry.mask else None
+            mask = laid_on(gallery.outline(entry.mask), image) if entry.mask else None
         except Unreadable as error:
             gallery.summary.refused.append(Refusal(path=entry.facts.files[0], reason=error.reason))
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,17 +33,19 @@ def locked(path: Path, what: str, *, progress: Progress | None = None, wait: flo
             lock.acquire(timeout=0)
         except Timeout:
             _wait(lock, what, progress or Silent(), DEFAULT_WAIT_SECONDS if wait is None else wait)
+    owner = path.with_suffix(".owner")
     try:
-        path.with_suffix(".owner").write_text(str(os.getpid()), encoding="utf-8")
+        with storage_errors(owner):
+            owner.write_text(str(os.getpid()), encoding="utf-8")
         yield
     finally:
-        path.with_suffix(".owner").unlink(missing_ok=True)
+        with suppress(OSError):  # a note that stays is overwritten by the next owner; the lock is what counts
+            owner.unlink(missing_ok=True)
         lock.release()
 
 
 def _wait(lock: FileLock, what: str, progress: Progress, wait: float) -> None:
-    owner = Path(lock.lock_file).with_suffix(".owner")
-    holder = f"process {owner.read_text(encoding='utf-8')}" if owner.is_file() else "another process"
+    holder = _holder(Path(lock.lock_file).with_suffix(".owner"))
     progress.say(f"{holder.capitalize()} is writing {what}; waiting for it to finish.")
     try:
         lock.acquire(timeout=wait)
@@ -53,3 +55,12 @@ def _wait(lock: FileLock, what: str, progress: Progress, wait: float) -> None:
             why=f"{holder} has held it for more than {wait:.0f} s",
             remedy="Wait for it to finish and run the same command again; nothing was changed",
         ) from error
+
+
+def _holder(owner: Path) -> str:
+    """Who holds the lock, as far as it has said so yet; the note may vanish at any moment."""
+    try:
+        number = owner.read_text(encoding="utf-8").strip()
+    except OSError:
+        number = ""
+    return f"process {number}" if number else "another process"

@@ -14,7 +14,8 @@ from threading import Thread
 
 import pytest
 
-from isocenter.data.archives._shared import RECORD, Errand
+from isocenter.data.archives._shared import Errand
+from isocenter.data.unpacked import RECORD
 
 Make = Callable[..., Path]
 

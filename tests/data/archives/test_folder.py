@@ -85,7 +85,11 @@ def test_our_own_note_in_an_unpacked_folder_is_no_news(scans):
 
 def test_links_are_followed_to_files_inside_only(scans, tmp_path):
     (tmp_path / "secret").write_bytes(b"secret")
-    (scans / "inside.png").symlink_to(scans / "a.png")
+    (scans / ".git").mkdir()
+    (scans / ".git/kept").write_bytes(b"kept out of sight, as git-annex does")
+    (scans / "inside.png").symlink_to(scans / ".git/kept")
+    (scans / "twice.png").symlink_to(scans / ".git/kept")
+    (scans / "listed.png").symlink_to(scans / "b/2.dcm")
     (scans / "outside.png").symlink_to(tmp_path / "secret")
     (scans / "gone.png").symlink_to(scans / "nothing")
     (scans / "circle").symlink_to(scans / "circle")
@@ -101,13 +105,32 @@ def test_links_are_followed_to_files_inside_only(scans, tmp_path):
         "gone.png": "is a link that leads nowhere",
         "circle": "is a link that leads nowhere",
         "b/up": "is a link to a folder that is read itself",
+        "listed.png": "is a link to b/2.dcm, which is read itself",
+        "twice.png": f"is a link to the same file as {scans}/inside.png, which is read already",
+        ".git": "is a hidden folder",
     }
+
+
+def test_a_link_into_a_cohort_is_followed_for_the_cohort_is_not(scans):
+    (scans / "deep/cohort").mkdir(parents=True)
+    (scans / "deep/cohort/cohort.toml").write_text("")
+    (scans / "deep/cohort/1.dcm").write_bytes(b"x")
+    (scans / "1.dcm").symlink_to(scans / "deep/cohort/1.dcm")
+    assert "1.dcm" in look(scans)[0]
+
+
+def test_a_folder_and_a_file_have_one_path_by_whatever_link_they_are_given(scans, errand, tmp_path):
+    (tmp_path / "link").symlink_to(scans)
+    assert ARCHIVE.fetch(errand(tmp_path / "link")).root == scans
+    (tmp_path / "one.png").symlink_to(tmp_path / "link" / "a.png")
+    assert ARCHIVE.fetch(errand(tmp_path / "one.png")).files == (scans / "a.png",)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    assert not ARCHIVE.accepts(str(tmp_path / "circle"))
 
 
 def test_a_root_that_is_a_link_is_the_folder_it_leads_to(scans, tmp_path):
     (tmp_path / "link").symlink_to(scans)
-    (scans / "inside.png").symlink_to(scans / "a.png")
-    assert look(tmp_path / "link") == (["a.png", "inside.png", "b/10.dcm", "b/2.dcm"], {})
+    assert look(tmp_path / "link") == (["a.png", "b/10.dcm", "b/2.dcm"], {})
 
 
 def test_a_pipe_is_not_opened(scans):

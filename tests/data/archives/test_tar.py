@@ -28,6 +28,14 @@ def test_unpacks_every_compression(name, mode, make_tar, errand, below):
     assert fetched.root.name.rsplit("-", 1)[0] == path.name.split(".")[0]
 
 
+@pytest.mark.parametrize(("time", "seconds"), [(1.6e9, 1_600_000_000), (-5, 315_532_800), (1e15, 315_532_800)])
+def test_files_keep_the_time_that_the_archive_says(time, seconds, make_tar, errand):
+    info = tarfile.TarInfo("a")
+    info.mtime = time
+    root = ARCHIVE.fetch(errand(make_tar((info, b"one"), mode="w", name="times.tar"))).root
+    assert (root / "a").stat().st_mtime_ns // 10**9 == seconds
+
+
 def test_folders_are_not_members(make_tar, errand, below):
     folder = tarfile.TarInfo("p1")
     folder.type = tarfile.DIRTYPE

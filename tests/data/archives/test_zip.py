@@ -135,7 +135,7 @@ def test_many_small_bombs_are_one_large_one(make_zip, errand, monkeypatch):
 
 def test_too_many_members_are_refused(make_zip, errand, monkeypatch):
     monkeypatch.setattr(_shared, "MOST_MEMBERS", 2)
-    with pytest.raises(Unreadable, match="more than 2 files"):
+    with pytest.raises(Unreadable, match=r"more than 2 files\. Unpack it yourself"):
         ARCHIVE.fetch(errand(make_zip(("a", b""), ("b", b""), ("c", b""))))
 
 
@@ -190,11 +190,57 @@ def test_a_folder_that_is_no_longer_whole_is_filled_anew(harm, make_zip, errand,
     assert below(ARCHIVE.fetch(errand(path)).root) == {"a": b"one", "b": b"two"}
 
 
-def test_other_content_goes_to_another_folder_and_leftovers_of_a_crash_go_away(make_zip, errand):
-    first = ARCHIVE.fetch(errand(make_zip(("a", b"one")))).root
+def stamps(root: Path) -> dict[str, tuple[int, int]]:
+    return {one.name: (one.stat().st_size, one.stat().st_mtime_ns) for one in root.iterdir() if one.name[0] != "."}
+
+
+def fixed(name: str, year: int = 2020) -> zipfile.ZipInfo:
+    return zipfile.ZipInfo(name, (year, 1, 2, 3, 4, 6))
+
+
+def test_an_archive_that_grew_fills_the_same_folder_anew(make_zip, errand, below):
+    root = ARCHIVE.fetch(errand(make_zip((fixed("a"), b"one"), (fixed("b"), b"two")))).root
+    before = stamps(root)
+    grown = ARCHIVE.fetch(errand(make_zip((fixed("a"), b"one"), (fixed("b"), b"TWO"), (fixed("c"), b"three")))).root
+    after = stamps(grown)
+    assert grown == root
+    assert below(root) == {"a": b"one", "b": b"TWO", "c": b"three"}
+    assert after["a"] == before["a"]
+    assert after["b"] != before["b"]  # of the same size and time in the archive, and yet another file
+    assert before["a"][1] // 10**9 == 1577934246
+    assert [one.name for one in root.parent.iterdir() if not one.name.startswith(".unpacking")] == [root.name]
+
+
+def test_an_archive_that_became_damaged_leaves_the_folder_as_it_was(make_zip, errand, below):
+    path = make_zip(("a", b"one"))
+    root = ARCHIVE.fetch(errand(path)).root
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(Unreadable, match="cut short"):
+        ARCHIVE.fetch(errand(path))
+    assert below(root) == {"a": b"one"}
+
+
+def test_the_same_archive_by_another_path_is_not_unpacked_twice(make_zip, errand, tmp_path):
+    path = make_zip(("a", b"one"))
+    root = ARCHIVE.fetch(errand(path)).root
+    (tmp_path / "link.zip").symlink_to(path)
+    assert ARCHIVE.fetch(errand(tmp_path / "link.zip")).root == root
+    (tmp_path / "copy.zip").write_bytes(path.read_bytes())
+    assert ARCHIVE.fetch(errand(tmp_path / "copy.zip")).root == root
+    assert ARCHIVE.fetch(errand(make_zip(("b", b"two"), name="other.zip"))).root != root
+
+
+@pytest.mark.parametrize("month", [0, 13])
+def test_a_time_that_cannot_be_is_replaced_by_a_fixed_one(month, make_zip, errand):
+    info = zipfile.ZipInfo("a")
+    info.date_time = (1980, month, 0, 0, 0, 0)
+    root = ARCHIVE.fetch(errand(make_zip((info, b"one")))).root
+    assert (root / "a").stat().st_mtime_ns // 10**9 == 315_532_800
+
+
+def test_leftovers_of_a_crash_go_away(make_zip, errand):
     path = make_zip(("a", b"two"))
     second = ARCHIVE.fetch(errand(path)).root
-    assert first != second
     left = second.with_name(f".{second.name}.123-abc.partial")
     left.mkdir()
     (second / "a").unlink()

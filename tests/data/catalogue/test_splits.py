@@ -37,6 +37,13 @@ def test_a_patient_is_never_on_two_sides(per_patient: int, patients: int, seed: 
     assert given_splits == assign(list(reversed(members)), seed=seed)
 
 
+def test_many_small_strata_still_give_every_split_its_share() -> None:
+    members = [Member(f"case{n}", f"patient{n}", None, f"combination{n}", None) for n in range(120)]
+    assert Counter(assign(members, seed=0).values()) == {"train": 84, "val": 18, "test": 18}
+    few = [Member(f"case{n}", f"patient{n}", None, f"class{n % 2}", None) for n in range(6)]
+    assert Counter(assign(few, seed=0).values()) == {"train": 4, "val": 1, "test": 1}
+
+
 def test_ties_reach_through_groups_and_patients() -> None:
     chain = [
         Member("a", "p1", "g1", "x", None),

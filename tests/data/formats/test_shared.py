@@ -24,7 +24,6 @@ from isocenter.data.formats._shared import (
     native,
     plain,
     refuse_constant,
-    with_channel,
 )
 
 DATA = bytes(range(256)) * 9000
@@ -110,9 +109,3 @@ def test_a_constant_decode_is_refused() -> None:
     refuse_constant("x", np.array([1, 2]))
     with pytest.raises(Unreadable, match="failed decode"):
         refuse_constant("x", np.ones(4))
-
-
-def test_plain_arrays_get_a_channel() -> None:
-    assert [with_channel(np.zeros((2,) * count))[1] for count in (2, 3, 4)] == ["CYX", "CZYX", "CTZYX"]
-    with pytest.raises(ValueError, match="dimensions"):
-        with_channel(np.zeros(3))

@@ -51,9 +51,11 @@ def test_quotes_hold_delimiters_and_line_breaks(tmp_path: Path) -> None:
 
 
 def test_missing_values_become_empty(tmp_path: Path) -> None:
-    spellings = ["", "NA", "n/a", "NaN", "null", "None", "-", " "]
-    found = read(tmp_path / "x.csv", "file,age\n" + "".join(f"{n},{word}\n" for n, word in enumerate(spellings)))
-    assert found.column("age") == [""] * len(spellings)
+    spellings = ["", "NA", "n/a", "NaN", "null", "None", "-", " ", "<NA>", "."]
+    found = read(
+        tmp_path / "x.csv", "file,age\n" + "".join(f"{n},{word}\n" for n, word in enumerate([*spellings, "?"]))
+    )
+    assert found.column("age") == [*[""] * len(spellings), "?"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isocenter.core.labels import Box, Point
+from isocenter.data.layouts import _shared
 
 
 def boxes(draft, key):
@@ -192,9 +193,31 @@ class TestYolo:
         assert [one.path.rsplit("/", 1)[1] for one in draft.refused] == ["2.txt"]
         assert not draft.cases["2.png"].claims
 
+    def test_aliases_and_large_documents_are_refused(self, folder):
+        bomb = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 12)]
+        folder.text("bomb.yaml", "\n".join(["a0: &a0 [x]", *bomb, "names: {0: *a11}"]))
+        folder.text("large.yaml", "names: [x]\n" + "# filled up\n" * 100_000)
+        folder.text("nested.yaml", "names: {0: [x, y]}")
+        folder.text("1.txt", "0 0.5 0.5 1 1")
+        folder.picture("1.png")
+        draft = folder.understand()
+        assert "yolo" not in draft.layouts
+        assert ["alias" in draft.refused[0].reason, "1.2 MB" in draft.refused[1].reason] == [True, True]
+
     @pytest.mark.parametrize("content", ["names: 3", "a: [", "- 1", "!!python/object/apply:os.system [ls]"])
     def test_other_yaml_is_left_alone(self, folder, content):
         folder.text("settings.yaml", content)
         folder.text("1.txt", "0 0.5 0.5 1 1")
         folder.picture("1.png")
         assert "yolo" not in folder.understand().layouts
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.xml", "classes.txt"])
+def test_documents_too_large_to_read_are_refused(folder, name, monkeypatch):
+    monkeypatch.setattr(_shared, "MOST_BYTES", 100)
+    folder.picture("a.png")
+    folder.text("a.txt", "0 0.5 0.5 1 1")
+    folder.text(name, " " * 200)
+    draft = folder.understand()
+    assert [one.path.rsplit("/", 1)[1] for one in draft.refused] == [name]
+    assert "documents of at most 100 B are read" in draft.refused[0].reason

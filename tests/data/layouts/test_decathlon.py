@@ -98,3 +98,23 @@ def test_another_dataset_json_is_left_alone(folder, content):
     draft = folder.understand()
     assert draft.layouts == ["loose"]
     assert len(draft.refused) == (content == "{")
+
+
+@pytest.mark.parametrize(
+    ("names", "channels"),
+    [(["noNorm", "noNorm"], ["noNorm 0", "noNorm 1"]), (["a", "a", "a 0"], ["a 0", "a 1", "a 0 2"])],
+)
+def test_channels_of_one_name_are_numbered(folder, names, channels):
+    folder.json("dataset.json", {"channel_names": dict(enumerate(names)), "labels": {"background": 0, "x": 1}})
+    folder.volume(*(f"imagesTr/p_0001_{number:04}.nii" for number in range(len(names))))
+    folder.volume("labelsTr/p_0001.nii", mask=True)
+    (case,) = folder.understand().cases.values()
+    assert list(case.images) == channels
+
+
+def test_numbers_in_odd_signs_are_no_values(folder):
+    dataset(folder, labels={"background": 0, "x": "①", "y": 1}, numTraining=1)
+    folder.volume("imagesTr/a.nii.gz")
+    folder.volume("labelsTr/a.nii.gz", mask=True)
+    (case,) = folder.understand().cases.values()
+    assert case.claims[0].value.mapping == {1: "y"}

@@ -31,7 +31,8 @@ def test_a_clinical_table_asks_for_its_label_and_takes_the_answer(folder):
 def test_a_target_column_needs_no_question(folder):
     folder.table("cancer.csv", "radius,texture,target", *(f"{n * 1.1},{n * 2.3},{n % 2}" for n in range(30)))
     draft = folder.understand()
-    assert list(draft.cases)[:2] == ["row 1", "row 2"]
+    assert list(draft.cases)[:2] == ["cancer.csv#row 1", "cancer.csv#row 2"]
+    assert any("No column names the rows of cancer.csv" in line for line in draft.warnings)
     assert [(one.name, one.value) for one in draft.labels["target"].classes] == [("0", 0), ("1", 1)]
 
 
@@ -77,9 +78,22 @@ def test_unlabelled_and_chosen_covariates(folder):
     assert draft.cases["S0_0"].covariates == {"Age": 60.0}
 
 
-@pytest.mark.parametrize("cell", ["unknown", "uncertain"])
+@pytest.mark.parametrize("cell", ["unknown", "uncertain", "?"])
 def test_uncertain_rows_are_told(folder, cell):
     folder.table("t.csv", "x,class", *(f"{n}.5,{cell if n == 3 else 'ab'[n % 2]}" for n in range(9)))
     draft = folder.understand()
     assert any("1 row of `class` uncertain" in line for line in draft.warnings)
     assert len(draft.labels["class"].classes) == 2
+
+
+def test_rows_of_two_tables_are_told_apart(folder):
+    for name in ("train", "test"):
+        folder.table(f"{name}.csv", "x,class", *(f"{n}.5,{'ab'[n % 2]}" for n in range(9)))
+    keys = list(folder.understand().cases)
+    assert (keys[0], keys[-1]) == ("test.csv#row 1", "train.csv#row 9")
+
+
+def test_a_question_mark_leaves_the_other_cells_numbers(folder):
+    folder.table("t.csv", "vessels,class", *(f"{'?' if n == 4 else n},{'ab'[n % 2]}" for n in range(9)))
+    cases = list(folder.understand().cases.values())
+    assert [cases[3].covariates["vessels"], cases[4].covariates["vessels"]] == [3.0, None]

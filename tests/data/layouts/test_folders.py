@@ -28,6 +28,22 @@ class TestClassFolders:
         sentence = "6 images lie in the folders benign (3) and malignant (3): taken as the label `class`."
         assert sentence in draft.evidence
 
+    @pytest.mark.parametrize("wishes", [{}, {"label": ("folder",)}])
+    def test_a_neutral_name_beside_a_class_is_a_class(self, folder, wishes):
+        fill(folder, "train/all", "train/hem", "test/all", "test/hem")
+        assert classes(folder.understand(**wishes)) == ["all", "hem"]
+
+    def test_a_folder_of_everything_is_no_class(self, folder):
+        fill(folder, "benign", "malignant")
+        folder.picture(*(f"all/{letter}{one}x.png" for letter in "ab" for one in range(3)))
+        draft = folder.understand()
+        assert classes(draft) is None
+        assert any("all holds files of the same names" in line for line in draft.evidence)
+
+    def test_signs_that_only_look_like_digits_name_classes(self, folder):
+        fill(folder, "①", "②")
+        assert [one.value for one in folder.understand(label=("folder",)).labels["class"].classes] == [None, None]
+
     def test_below_splits_in_any_spelling_of_the_class(self, folder):
         fill(folder, "Training/Yes", "Training/No", "testing/yes", "testing/no")
         draft = folder.understand()
@@ -152,7 +168,9 @@ class TestSplits:
 
     def test_cases_outside_are_told(self, folder):
         fill(folder, "train", "test", "extra")
-        assert any("3 cases outside the folders" in line for line in folder.understand().warnings)
+        (told,) = (line for line in folder.understand().warnings if "outside the folders" in line)
+        assert told.startswith("3 cases lie outside")
+        assert "Isocenter says which split they join" in told
 
 
 class TestLoose:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image as Pillow
 
 from isocenter.core.labels import MaskValue
+from isocenter.data import mask_values
 from isocenter.data.layouts._shared import Draft, Survey, Wishes
 from isocenter.data.understand import understand
 
@@ -183,6 +184,7 @@ def test_jpeg_noise_is_seen_through(folder):
     (value,) = masks_of(draft, "images/a.png").values()
     assert list(value.mapping.values()) == ["foreground"]
     assert abs(next(iter(value.mapping)) - 255) <= 2
+    assert value.noisy
 
 
 def test_palettes_keep_their_numbers_and_colours_are_spelled(folder):
@@ -254,3 +256,28 @@ def test_dicom_segmentations_find_their_series(facts):
     ]
     assert draft.cases["1.3"].claims[0].value.mapping == {1: "liver"}
     assert [one.path for one in draft.refused] == ["/x/s5.dcm"]
+
+
+def test_masks_in_two_formats_are_two_readers(folder):
+    folder.picture(*names("a", "b", folder="images"))
+    folder.mask(*names("a", "b", folder="masks"), *names("a", "b", folder="masks", ending="tif"))
+    draft = folder.understand()
+    assert set(masks_of(draft, "images/a.png")) == {("mask", "reference"), ("mask", "reader 2")}
+    assert any("2 cases with several values of `mask` by one reader" in line for line in draft.warnings)
+
+
+def test_a_class_in_two_of_many_masks_is_learnt(folder):
+    many = [f"{n:03}" for n in range(120)]
+    folder.picture(*names(*many, folder="images"))
+    folder.mask(*names(*many, folder="masks"), values=(0, 1, 2))
+    folder.mask("masks/077.png", values=(0, 1, 2, 4))
+    (value,) = masks_of(folder.understand(), "images/001.png").values()
+    assert (value.mapping, value.noisy) == ({1: "1", 2: "2", 4: "4"}, False)
+
+
+def test_a_sample_of_large_masks_is_told(folder, monkeypatch):
+    monkeypatch.setattr(mask_values, "_MOST_PIXELS", 10 * 32 * 24)
+    many = [f"{n:02}" for n in range(20)]
+    folder.picture(*names(*many, folder="images"))
+    folder.mask(*names(*many, folder="masks"))
+    assert any("; learnt from 10 of 20 masks." in line for line in folder.understand().evidence)

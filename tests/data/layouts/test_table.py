@@ -244,3 +244,72 @@ def test_a_column_that_is_nowhere_is_answered_with_the_known_ones(folder, wish):
     write(folder, "file,pathology", [f"{one},{'ab'[n % 2]}" for n, one in enumerate(NAMES)])
     with pytest.raises(UnknownName, match="Known: file, pathology"):
         folder.understand(**wish)
+
+
+def numbered(folder, header, *columns):
+    """Twenty images 1.png to 20.png and a table of which each column holds the numbers in an order of its own."""
+    folder.picture(*(f"{n}.png" for n in range(1, 21)))
+    folder.table("t.csv", header, *(",".join(map(str, cells)) for cells in zip(*columns, strict=True)))
+
+
+BACKWARDS = range(20, 0, -1)
+SIDES = ["low" if n <= 10 else "high" for n in BACKWARDS]
+
+
+def test_a_running_number_does_not_name_the_images(folder):
+    numbered(folder, "no,image_id,label", range(1, 21), BACKWARDS, SIDES)
+    draft = folder.understand()
+    assert value(draft, "20.png", "label") == ClassValue(value="high")
+    assert any("column `image_id` names 20" in line for line in draft.evidence)
+
+
+def test_columns_that_name_other_images_are_a_question(folder):
+    numbered(folder, "image_id,scan_id,label", BACKWARDS, [2, 1, *range(3, 21)], SIDES)
+    (question,) = folder.understand().questions
+    assert "`image_id` and `scan_id`" in str(question)
+    assert value(folder.understand(key="image_id"), "20.png", "label") == ClassValue(value="high")
+    assert value(folder.understand(key="scan_id"), "20.png", "label") == ClassValue(value="low")
+
+
+def test_two_columns_that_name_the_same_images_are_no_question(folder):
+    numbered(folder, "image_id,scan_id,label", BACKWARDS, BACKWARDS, SIDES)
+    assert value(folder.understand(), "20.png", "label") == ClassValue(value="high")
+
+
+def test_a_second_table_that_contradicts_is_told_and_the_first_kept(folder):
+    rows = [f"{one}.png,{'ab'[n % 2]}" for n, one in enumerate(NAMES)]
+    write(folder, "file,label", rows, name="1.csv")
+    folder.table("2.csv", "file,label", rows[0].replace(",a", ",b"), *rows[1:])
+    draft = folder.understand()
+    assert [(one.value, one.reader) for one in draft.cases["scans/n0.png"].claims] == [
+        (ClassValue(value="a"), "reference")
+    ]
+    assert any("1 case where `label` of 2.csv contradicts" in line for line in draft.warnings)
+
+
+def test_a_column_named_class_that_says_something_else_than_the_folders(folder):
+    places = [f"{('left', 'right')[n % 2]}/{n}.png" for n in range(12)]
+    folder.picture(*places)
+    folder.table("t.csv", "file,class", *(f"{place},{'ab'[n // 2 % 2]}" for n, place in enumerate(places)))
+    draft = folder.understand()
+    assert {claim.name: claim.value.value for claim in draft.cases["left/2.png"].claims} == {
+        "class": "left",
+        "class (table)": "b",
+    }
+
+
+@pytest.mark.parametrize("table", ["../chosen.csv", "chosen.csv", "{}/chosen.csv"])
+def test_a_table_is_named_by_any_path(folder, tmp_path, monkeypatch, table):
+    rows = [f"{one}.png,{'ab'[n % 2]}" for n, one in enumerate(NAMES)]
+    write(folder, "file,diagnosis", rows, name="chosen.csv")
+    folder.table("other.csv", "file,outcome", *rows)
+    (folder.root / "scans").mkdir(exist_ok=True)
+    monkeypatch.chdir(folder.root / "scans")
+    draft = folder.understand(table=table.format(folder.root))
+    assert set(draft.labels) == {"diagnosis"}
+
+
+def test_numbers_in_odd_signs_are_words(folder):
+    rows = [f"{one}.png,{('--5', '²')[n % 2]}" for n, one in enumerate(NAMES)]
+    write(folder, "file,label", rows)
+    assert [one.value for one in folder.understand().labels["label"].classes] == [None, None]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
-import os
 import re
 import tarfile
 import unicodedata
@@ -24,6 +22,7 @@ from isocenter.core.cohort import Refusal
 from isocenter.core.errors import Unreadable
 from isocenter.core.progress import Progress, Silent, tracked
 from isocenter.core.words import counted, listed, sized
+from isocenter.data.unpacked import home_name, refused_before, same_content, set_time, write_record
 from isocenter.storage.atomic import atomic_write, make_folder, remove, require_free
 from isocenter.storage.lock import locked
 
@@ -39,14 +38,7 @@ SMALL_ARCHIVE_BYTES = 1_000_000_000
 MOST_MEMBERS = 2_000_000
 """How many files an archive may hold."""
 
-RECORD = ".isocenter-unpacked.json"
-"""The note in an unpacked folder that says it is whole, and what was refused; not part of the data."""
-
 _CHUNK_BYTES = 1 << 20
-_NO_TIME = 315_532_800
-"""1980, the first year that a zip can name: the time of files whose archive does not say."""
-_LAST_TIME = 4_102_444_800
-"""2100; later times are mistakes."""
 _LARGE_ENOUGH_TO_CHECK_THE_DISK = 1 << 20
 _DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _DAMAGE = (
@@ -178,10 +170,10 @@ def unpack(errand: Errand, opened: Opener) -> Fetched:
     archive = located(errand.source)
     digest = _digest(archive)
     into = make_folder(errand.into.absolute())
-    named = into / f"{plain_name(archive)[:80]}-{hashlib.sha256(os.fsencode(archive)).hexdigest()[:12]}"
+    named = into / home_name(archive, plain_name(archive))
     with locked(into / ".unpacking.lock", f"the files of {archive.name}", progress=errand.progress):
-        home = named if named.exists() else _same_content(into, digest) or named
-        refused = _refused_before(home, digest)
+        home = named if named.exists() else same_content(into, digest) or named
+        refused = refused_before(home, digest)
         if refused is None:
             refused = _lay_out(archive, home, opened, errand.progress, digest)
         else:
@@ -201,29 +193,6 @@ def _digest(archive: Path) -> str:
         ) from error
 
 
-def _same_content(into: Path, digest: str) -> Path | None:
-    """The folder that was filled from an archive of the same content under another path."""
-    return next((record.parent for record in sorted(into.glob(f"*/{RECORD}")) if _digest_in(record) == digest), None)
-
-
-def _digest_in(record: Path) -> str | None:
-    try:
-        found: str = json.loads(record.read_text(encoding="utf-8"))["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # a folder without a sound record is nobody's
-    return found
-
-
-def _refused_before(home: Path, digest: str) -> list[tuple[str, str]] | None:
-    """What was refused when this folder was filled; None where it is not there, not whole, or of other content."""
-    try:
-        record = json.loads((home / RECORD).read_text(encoding="utf-8"))
-        whole = record["digest"] == digest and (record["files"], record["bytes"]) == _weighed(home)
-        return [(name, reason) for name, reason in record["refused"]] if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # a folder without a sound record is filled anew
-
-
 def _lay_out(archive: Path, home: Path, opened: Opener, progress: Progress, digest: str) -> list[tuple[str, str]]:
     """Fill a folder beside `home` and give it its name when it is whole: a crash leaves nothing half done."""
     for leftover in home.parent.glob(f".{home.name}.*"):
@@ -236,24 +205,11 @@ def _lay_out(archive: Path, home: Path, opened: Opener, progress: Progress, dige
         if not work.files:
             reasons = listed([reason for reason, _ in Counter(reason for _, reason in work.refused).most_common(3)])
             raise Unreadable(f"{archive}", why=f"holds no file that can be taken. {reasons}".strip())
-        files, size = _weighed(temporary)
-        record = {"version": 1, "archive": archive.name, "digest": digest, "files": files, "bytes": size}
-        (temporary / RECORD).write_text(json.dumps(record | {"refused": work.refused}, indent=1), encoding="utf-8")
+        write_record(temporary, archive.name, digest, work.refused)
         if home.exists():
             home.replace(before)
     remove(before)
     return work.refused
-
-
-def _weighed(folder: Path) -> tuple[int, int]:
-    """How many files a folder holds, and their bytes."""
-    count = size = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if name != RECORD:
-                count += 1
-                size += Path(place, name).stat().st_size
-    return count, size
 
 
 class _Hopeless(Unreadable):
@@ -415,19 +371,8 @@ def _copy(member: Member, place: Path) -> bytes:
             file.write(chunk)
             checksum = zlib.crc32(chunk, checksum)
             chunk = stream.read(_CHUNK_BYTES)
-    stamp = _stamp(member.time, checksum)
-    os.utime(place, ns=(stamp, stamp))
+    set_time(place, member.time, checksum)
     return head[:512]
-
-
-def _stamp(time: float | None, checksum: int) -> int:
-    """The time of an unpacked file in nanoseconds: the same whenever the same member is unpacked again.
-
-    Many tools write one time for everything, so the part below a second follows from the content: a file that was
-    replaced by another of its size and time is still seen to have changed.
-    """
-    seconds = int(time) if time is not None and _NO_TIME <= time <= _LAST_TIME else _NO_TIME
-    return seconds * 1_000_000_000 + checksum % 1_000_000_000
 
 
 def _openers() -> list[tuple[Callable[[str], bool], Opener]]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from isocenter.core.cohort import Refusal
 from isocenter.core.errors import Unreadable, UsageError
-from isocenter.data.archives._shared import RECORD, Archive, Errand, Fetched, located
+from isocenter.data.archives._shared import Archive, Errand, Fetched, located
+from isocenter.data.unpacked import RECORD
 
 COHORT = "cohort.toml"
 """The file that makes a folder a cohort; what lies in a cohort is never taken for a source."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from isocenter.core.case import Case
-from isocenter.core.image import ImageFacts
 from isocenter.core.labels import ClassesValue, ClassValue, Label, NumberValue
-from isocenter.core.words import counted
 from isocenter.data.catalogue.splits import Member, assign, carve_validation
 from isocenter.data.layouts._shared import CaseDraft, Draft
 
@@ -89,67 +86,6 @@ def joined(catalogued: Sequence[Case], cases: Sequence[Case]) -> list[Case]:
             case = replace(case, labels=(*kept, *case.labels), split=known.split or case.split)
         whole[case.key] = case
     return [whole[key] for key in sorted(whole)]
-
-
-def undivided(cases: Sequence[Case], catalogued: Sequence[Case], official: Collection[str]) -> list[Case]:
-    """Every case of the cohort without the splits that Isocenter gave; those that came with the data stay."""
-    before = [case if case.key in official else replace(case, split=None) for case in catalogued]
-    brought = {case.key: case.split for case in cases}
-    whole = joined(before, cases)
-    return [replace(case, split=brought.get(case.key) or case.split) for case in whole]
-
-
-def retired_by(
-    cases: Sequence[Case], catalogued: Sequence[Case], gone: Collection[str], present: Collection[str]
-) -> list[str]:
-    """Keys of catalogued cases that no longer stand: their files are gone, or were looked at and mean something else.
-
-    Args:
-        cases: what was understood now.
-        catalogued: what was there before.
-        gone: paths that are no longer there.
-        present: paths that were looked at.
-    """
-    standing = {case.key for case in cases}
-
-    def left(image: ImageFacts) -> bool:
-        return any(path in gone for path in image.files) or all(path in present for path in image.files)
-
-    return [
-        case.key
-        for case in catalogued
-        if case.key not in standing and case.images and all(left(image) for image in case.images.values())
-    ]
-
-
-def parted(cases: Sequence[Case]) -> list[str]:
-    """Sentences on patients and groups that lie in more than one split, as when they became known later."""
-    found = []
-    for what in ("patient", "group"):
-        splits: dict[str, set[str]] = defaultdict(set)
-        for case in cases:
-            tie = case.patient if what == "patient" else case.group
-            if case.split and tie:
-                splits[tie].add(case.split)
-        count = sum(len(names) > 1 for names in splits.values())
-        if count:
-            found.append(
-                f"{counted(count, what)} {'lies' if count == 1 else 'lie'} in more than one split, so results on them "
-                "are too good. `--resplit` divides the cases anew; no model trained before may then be judged on them."
-            )
-    return found
-
-
-def contradicted(cases: Sequence[Case], catalogued: Sequence[Case]) -> list[str]:
-    """A sentence on cases whose official split differs from the one that they were given before."""
-    known = {case.key: case.split for case in catalogued if case.split}
-    count = sum(case.key in known and case.split not in (None, known[case.key]) for case in cases)
-    if not count:
-        return []
-    return [
-        f"{counted(count, 'case')} came with an official split other than the one given before, which stays: a case "
-        "that trained a model must not judge the next. `--resplit` takes the official one."
-    ]
 
 
 def _member(case: Case, known: Case | None) -> Member:

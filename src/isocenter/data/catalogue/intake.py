@@ -41,6 +41,10 @@ class Intake:
     event: Mapping[str, Any] = field(default_factory=dict)
 
 
+_ROWS = 5000
+"""Images turned into rows at a time: the rows of a hundred thousand would take more memory than the images."""
+
+
 class Written(NamedTuple):
     """What became of the rows of one table: the id of each key, and the ids of those that were there before."""
 
@@ -56,7 +60,9 @@ def take_in(catalogue: Catalogue, intake: Intake) -> None:
         _forget_images(connection, [catalogue.stored(key) for key in intake.forgotten])
         patients = _ids(connection, tables.patients, _patient_rows(intake.cases), "key")
         series = _series(connection, intake.cases, patients)
-        images = _upsert_images(connection, intake.images, series, files, catalogue)
+        images: dict[str, int] = {}
+        for part in batches(intake.images, _ROWS):
+            images.update(_upsert_images(connection, part, series, files, catalogue))
         cases = _upsert_cases(connection, intake.cases, patients)
         _retire(connection, intake.retired)
         _link_images(connection, intake.cases, cases, images, catalogue)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from isocenter.core.cohort import Cohort
 from isocenter.core.errors import Unreadable
 from isocenter.core.image import Image, ImageFacts
+from isocenter.core.labels import MaskValue
 from isocenter.data.catalogue.store import Catalogue
 from isocenter.data.files import read_facts
 from isocenter.data.formats._shared import ReadOptions
+from isocenter.data.mask_reading import read_mask_value
 from isocenter.storage.cache import ArrayCache, image_from_cache, image_to_cache, key_of
 
 CACHE = "cache"
@@ -42,6 +44,7 @@ class Pixels:
         options: ReadOptions | None = None,
         preparation: str = "",
         prepare: Callable[[Image], Image] = lambda image: image,
+        keep: bool = True,
     ) -> Image:
         """The image, decoded and prepared, mapped from disk.
 
@@ -50,18 +53,34 @@ class Pixels:
             options: how to decode it.
             preparation: a text that names what `prepare` does, with its settings.
             prepare: applied once, before the array is kept.
+            keep: whether the array is kept for the next time; without it nothing is written.
         """
         chosen = options or ReadOptions()
-        digests = [self._digest(path) for path in facts.files]
-        key = key_of(*digests, facts.part, repr(chosen), preparation)
-        kept = image_from_cache(self._cache, key)
-        if kept is not None:
-            return kept
-        return image_to_cache(self._cache, key, prepare(read_facts(facts, chosen)))
+        about = (facts.part, repr(chosen), preparation)
+        return self._made(facts.files, about, lambda: prepare(read_facts(facts, chosen)), keep)
 
-    def _digest(self, path: str) -> str:
-        """The content hash of a file, after making sure that it is still the one that was catalogued."""
-        stored = self._catalogue.stored(path)
+    def mask(self, value: MaskValue, *, keep: bool = True) -> Image:
+        """A mask as a label map, mapped from disk; 0 is background, the classes follow from 1.
+
+        Args:
+            value: which mask.
+            keep: whether the label map is kept for the next time; without it nothing is written.
+        """
+        about = ("mask", value.model_dump_json(exclude={"files"}))
+        return self._made(value.files, about, lambda: read_mask_value(value), keep)
+
+    def _made(self, files: Sequence[str], about: Sequence[str], make: Callable[[], Image], keep: bool) -> Image:
+        """What is made of some files, from the cache where it was made before."""
+        for path in files:
+            self._check(path)
+        if not keep:
+            return make()
+        key = key_of(*self._digests_of(files), *about)
+        kept = image_from_cache(self._cache, key)
+        return image_to_cache(self._cache, key, make()) if kept is None else kept
+
+    def _check(self, path: str) -> None:
+        """Make sure that a file is still the one that was catalogued."""
         place = Path(path)
         try:
             now = place.stat()
@@ -74,10 +93,15 @@ class Pixels:
             raise Unreadable(
                 path, why="changed since it was catalogued", remedy="Run `isocenter ingest` again on its folder"
             )
-        if stored not in self._digests:
-            self._digests[stored] = file_digest(place)
-            self._catalogue.remember_digests({stored: self._digests[stored]})
-        return self._digests[stored]
+
+    def _digests_of(self, files: Sequence[str]) -> list[str]:
+        """The content hashes of files; those that are new are written down at once."""
+        stored = {self._catalogue.stored(path): path for path in files}
+        fresh = {name: file_digest(Path(path)) for name, path in stored.items() if name not in self._digests}
+        if fresh:
+            self._catalogue.remember_digests(fresh)
+            self._digests.update(fresh)
+        return [self._digests[name] for name in stored]
 
 
 def file_digest(path: Path) -> str:

@@ -16,6 +16,9 @@ SHARES: dict[str, float] = {"train": 0.70, "val": 0.15, "test": 0.15}
 FEWEST_BLOCKS = 3
 """With fewer patients than splits there is nothing to divide."""
 
+FEWEST_IN_STRATUM = 7
+"""A stratum smaller than this cannot give each split its share: all such strata are divided as one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -97,14 +100,18 @@ def _deal(
     totals: Counter[str] = Counter()
     for stratum_counts in filled.values():
         totals.update(stratum_counts)
+    sizes = Counter(_stratum(block) for block in blocks)
+    rare = {stratum for stratum, size in sizes.items() if size < FEWEST_IN_STRATUM}
+    together: Counter[str] = Counter()
+    for stratum in rare:
+        together.update(filled[stratum])
     for block in sorted(shuffled, key=lambda one: (-len(one), _stratum(one))):
-        counts = filled[_stratum(block)]
-        size = len(block)
-        target = max(shares, key=lambda name: _lack(name, counts, totals, shares, size))
+        counts = together if _stratum(block) in rare else filled[_stratum(block)]
+        target = max(shares, key=lambda name: _lack(name, counts, totals, shares, len(block)))
         for member in block:
             given[member.key] = target
-            filled[member.stratum][target] += 1
             totals[target] += 1
+        counts[target] += len(block)
 
 
 def _lack(

@@ -140,6 +140,25 @@ class Catalogue:
             for path, digest in digests.items():
                 connection.execute(update(table).where(table.c.path == path).values(digest=digest))
 
+    def move_files(self, moves: Mapping[str, str]) -> None:
+        """Follow files that were moved; their images stay the same images of the same cases."""
+        file, link, image = tables.files, tables.image_files, tables.images
+        with self.writing() as connection:
+            for part in batches(list(moves.items())):
+                stored = {self.stored(old): self.stored(new) for old, new in part}
+                query = (
+                    select(image.c.id, image.c.key, file.c.path)
+                    .join(link, link.c.image_id == image.c.id)
+                    .join(file, file.c.id == link.c.file_id)
+                    .where(file.c.path.in_(list(stored)), image.c.group_key == "")
+                )
+                for number, key, path in connection.execute(query).all():
+                    if key == path or key.startswith(f"{path}#"):
+                        renamed = stored[path] + key[len(path) :]
+                        connection.execute(update(image).where(image.c.id == number).values(key=renamed))
+                for old, new in stored.items():
+                    connection.execute(update(file).where(file.c.path == old).values(path=new))
+
     def case_keys_by_image(self) -> dict[str, str]:
         """Image key to the key of the case that it belongs to."""
         query = (

@@ -88,6 +88,7 @@ class Format:
         read: the pixels. Raises `Unreadable` or `GeometryRefused`.
         write: an image to a file, or to a folder where the format keeps one file per slice; returns what was written.
             None where writing makes no sense. Refuses what the format cannot hold.
+        writes_whole: whether `write` itself sees to it that what it writes is whole or not there.
         keeps_place: whether what is written says where the image lies in the patient.
         rank: formats are asked in ascending order; one whose signature is weak asks late.
     """
@@ -98,6 +99,7 @@ class Format:
     describe: Callable[[Sequence[Path]], Described]
     read: Callable[[ImageFacts, ReadOptions], Image]
     write: Callable[[Image, Path], list[Path]] | None = None
+    writes_whole: bool = False
     keeps_place: bool = True
     rank: int = 50
 
@@ -191,17 +193,6 @@ def absolute(path: Path) -> str:
     """The path as the catalogue writes it: absolute, with forward slashes."""
     place = path if isinstance(path, Path) else Path(path)
     return (place if place.is_absolute() else place.absolute()).as_posix()
-
-
-def with_channel(array: NDArray[np.generic]) -> tuple[NDArray[np.generic], str]:
-    """A plain 2-D or 3-D array (Y, X or Z, Y, X) with its channel axis in front, and the axes."""
-    if array.ndim == 2:
-        return array[np.newaxis], "CYX"
-    if array.ndim == 3:
-        return array[np.newaxis], "CZYX"
-    if array.ndim == 4:
-        return array[np.newaxis], "CTZYX"
-    raise ValueError(f"an image has 2, 3 or 4 dimensions, got {array.ndim}")
 
 
 class Careful(io.BufferedReader):

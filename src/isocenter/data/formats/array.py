@@ -28,9 +28,11 @@ from isocenter.data.formats._shared import (
 )
 
 _NPY = b"\x93NUMPY"
-_STACK = re.compile(r"(^|_)(images|imgs|x|masks|segs|segmentations)$", re.IGNORECASE)
+_STACK = re.compile(r"(^|_)(images|imgs|x|masks|segs|segmentations)$|^x_(train|val|valid|test)$", re.IGNORECASE)
 _MASKS = re.compile(r"(^|_)(masks?|segs?|segmentations?)$", re.IGNORECASE)
-_NOT_IMAGES = re.compile(r"(^|_)(labels?|targets?|y|classes|names|ids?|affine|spacing)$", re.IGNORECASE)
+_NOT_IMAGES = re.compile(
+    r"(^|_)(labels?|targets?|y|classes|names|ids?|affine|spacing)$|^y_(train|val|valid|test)$", re.IGNORECASE
+)
 _SMALLEST_SIDE = 8
 _REMEDY = "Save plain numbers: numpy.savez(file, images=...) without Python objects"
 

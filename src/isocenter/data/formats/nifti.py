@@ -289,8 +289,9 @@ def _read(facts: ImageFacts, _: ReadOptions) -> Image:
         offset = int(header["vox_offset"])
         if header["magic"].item()[:2] == b"n+":
             offset = max(offset, 352 if header["sizeof_hdr"] == 348 else 544)
-        array = np.frombuffer(_bytes(data, offset, needed), dtype=stored)
-        array = _arranged(array, header, seen)
+        array = _arranged(np.frombuffer(_bytes(data, offset, needed), dtype=stored), header, seen)
+        if facts.axes == "CZYX" and seen.shape == (1, *facts.shape):
+            array = array[0]  # a document said that the fourth axis holds channels, not time
         array = _scaled(array, header, np.dtype(seen.dtype))
         return image_of(facts, array, notes=not_numbers(array))
 

@@ -27,8 +27,8 @@ from isocenter.data.formats._shared import (
     guarded,
 )
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "-", "--", "#n/a", "?"})
-"""How people write that a value is missing, in lower case."""
+MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "nil", "-", "--", ".", "#n/a"})
+"""How people write that a value is missing, in lower case; `?` says that somebody looked and could not tell."""
 
 _MISSING_AS_WRITTEN = frozenset({"None", "NONE"})
 """What programs write for it; `none` in small letters is a finding that people write."""

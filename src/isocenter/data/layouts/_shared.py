@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import count, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,15 @@ from isocenter.core.errors import OpenQuestion
 from isocenter.core.image import ImageFacts
 from isocenter.core.labels import LabelDefinition, Value
 from isocenter.core.settings import Settings
+from isocenter.core.words import sized
+from isocenter.data.columns import Wished
 from isocenter.data.formats._shared import Table
+
+MOST_BYTES = 200 * 1000**2
+"""A document of more bytes is not read: annotations are far smaller."""
+
+NOT_COLUMNS = frozenset(("folder", "none"))
+"""Answers to what the label is that name no column."""
 
 
 class Wishes(Settings):
@@ -26,6 +34,8 @@ class Wishes(Settings):
     """Read the folder in this way instead of recognising it; `isocenter list layouts` names them."""
     table: Path | None = None
     """The table to take labels from, where there are several."""
+    key: str | None = None
+    """Column that names the images."""
     label: tuple[str, ...] = ()
     """Column(s) that are the label, or `folder` for the folder's name; `none` to take no label."""
     patient: str | None = None
@@ -42,6 +52,27 @@ class Wishes(Settings):
     """Series to join as channels of one case, as NAME=PATTERN of the series description, or `none`."""
 
 
+def wished_columns(wishes: Wishes) -> Wished:
+    """The columns that the user named."""
+    return Wished(
+        label=tuple(name for name in wishes.label if name not in NOT_COLUMNS),
+        patient=wishes.patient,
+        split=wishes.split,
+        group=wishes.group,
+        date=wishes.date,
+    )
+
+
+def tables_named(tables: Iterable[Table], wanted: Path | None) -> list[Table]:
+    """The tables that the user means: by path as seen from the current directory, else by the end of their path."""
+    if wanted is None:
+        return list(tables)
+    found, place = list(tables), wanted.resolve()
+    exact = [table for table in found if Path(table.path).resolve() == place]
+    tail = f"/{wanted.as_posix().lstrip('/')}"
+    return exact or [table for table in found if table.path.endswith(tail)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Survey:
     """Everything that was found in a source, before anyone says what it means.
@@ -51,12 +82,14 @@ class Survey:
         images: what the headers say of every image, masks included.
         tables: CSV and Excel tables, read whole as text.
         documents: JSON, XML, YAML and text files that a layout may want to read.
+        sources: the folders that were given, where there are several: their names are places, not classes.
     """
 
     root: str
     images: tuple[ImageFacts, ...]
     tables: tuple[Table, ...] = ()
     documents: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def place(self, path: str) -> str:
         """A path as seen from the root, as text: for walks over very many images."""
@@ -94,12 +127,22 @@ class CaseDraft:
     split: str | None = None
     group: str | None = None
     covariates: dict[str, Covariate] = field(default_factory=dict)
+    twice: set[str] = field(default_factory=set)
+    """Labels of which one reader said two things, so that the second counts as another reader."""
 
     def claim(self, name: str, value: Value, reader: str = "reference") -> None:
-        """Say something of the case; the same thing said twice counts once."""
-        claim = Claim(name, value, reader)
-        if claim not in self.claims:
-            self.claims.append(claim)
+        """Say something of the case; the same said twice counts once, another thing as said by a further reader."""
+        readers = {claim.reader: claim.value for claim in self.claims if claim.name == name}
+        if reader in readers:
+            if value in readers.values():
+                return
+            self.twice.add(name)
+            reader = next(free for number in count(2) if (free := f"reader {number}") not in readers)
+        self.claims.append(Claim(name, value, reader))
+
+    def said(self, name: str, reader: str = "reference") -> Value | None:
+        """What a reader has said of the case already."""
+        return next((one.value for one in self.claims if (one.name, one.reader) == (name, reader)), None)
 
     @property
     def first(self) -> ImageFacts:
@@ -190,11 +233,30 @@ class Layout:
 
 def read_json(draft: Draft, path: str) -> Any:
     """The content of a JSON file; one that is damaged is refused by name and gives None."""
+    if too_large(draft, path):
+        return None
     try:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         draft.refuse(path, f"is not sound JSON ({' '.join(str(error).split())[:120] or type(error).__name__}).")
         return None
+
+
+def too_large(draft: Draft, path: str, most: int | None = None) -> bool:
+    """Whether a document has more bytes than are read; it is then refused by name."""
+    most = most or MOST_BYTES
+    size = Path(path).stat().st_size if Path(path).is_file() else 0
+    if size > most:
+        draft.refuse(path, f"has {sized(size)}; documents of at most {sized(most)} are read.")
+    return size > most
+
+
+def read_lines(draft: Draft, path: str) -> list[str]:
+    """The lines of a text file, without blanks at their ends; none where it is too large."""
+    if too_large(draft, path):
+        return []
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 class Lookup:
@@ -275,4 +337,10 @@ def stem(path: str) -> str:
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
     """Sorted so that 2 comes before 10."""
-    return sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+    return sorted(names, key=_natural)
+
+
+def _natural(name: str) -> list[int | str]:
+    # Texts and numbers take turns, so that like is compared with like.
+    parts = re.split(r"([0-9]{1,18})", name)
+    return [part if place % 2 == 0 else int(part) for place, part in enumerate(parts)]

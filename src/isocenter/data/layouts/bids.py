@@ -155,7 +155,13 @@ def _take_masks(draft: Draft, masks: Sequence[_Named], cases: dict[tuple[str, st
             if not fitting:
                 draft.refuse(one.image.files[0], _why_not(one, cases))
                 continue
-            value = MaskValue(format=one.image.format, files=one.image.files, part=one.image.part, mapping=mapping)
+            value = MaskValue(
+                format=one.image.format,
+                files=one.image.files,
+                part=one.image.part,
+                mapping=mapping,
+                noisy=values.loose,
+            )
             for case in fitting:
                 said = [claim for claim in case.claims if claim.name == label]
                 reader = _reader(one, len(said))

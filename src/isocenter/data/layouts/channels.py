@@ -10,48 +10,7 @@ from fnmatch import fnmatch
 from isocenter.core.errors import OpenQuestion, UsageError
 from isocenter.core.words import counted, listed
 from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes, same_grid, stem
-
-_SEQUENCES = frozenset(
-    (
-        *(
-            "t1",
-            "t1w",
-            "t1c",
-            "t1ce",
-            "t1gd",
-            "t1n",
-            "t2",
-            "t2w",
-            "t2f",
-            "flair",
-            "dwi",
-            "adc",
-            "pd",
-            "pdw",
-            "swi",
-            "swan",
-        ),
-        *(
-            "bval",
-            "ct",
-            "pet",
-            "suv",
-            "ctres",
-            "petct",
-            "mra",
-            "tof",
-            "dce",
-            "ktrans",
-            "hbv",
-            "cor",
-            "cbf",
-            "cbv",
-            "mtt",
-        ),
-        *("tmax", "opp", "in", "out", "fat", "water"),
-    )
-)
-"""Endings of file names that name a sequence of one examination."""
+from isocenter.data.naming import SEQUENCES
 
 _FEWEST_PATIENTS = 2
 
@@ -77,7 +36,7 @@ def _examinations(survey: Survey, draft: Draft) -> dict[Hashable, dict[str, list
             found[image.patient or "", image.study][image.description.strip()].append(case)
         elif "Z" in image.axes and image.series is None:
             base, _, ending = stem(image.files[0]).rpartition("_")
-            if base and ending.lower() in _SEQUENCES:
+            if base and ending.lower() in SEQUENCES:
                 found[survey.place(image.files[0]).rpartition("/")[0], base][ending].append(case)
     return found
 
@@ -141,6 +100,7 @@ def _join(draft: Draft, examination: Hashable, series: Mapping[str, CaseDraft]) 
     for case in cases:
         joined.patient = joined.patient or case.patient
         joined.split = joined.split or case.split
+        joined.twice |= case.twice
         for claim in case.claims:
             joined.claim(claim.name, claim.value, claim.reader)
     if joined.patient is None:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 
 from isocenter.core.labels import ClassDefinition, ClassValue, Kind, LabelDefinition
 from isocenter.core.words import counted, listed
+from isocenter.data.columns import whole_number
 from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes
-from isocenter.data.naming import IMAGE_FOLDERS, skeleton, split_named, tokens
+from isocenter.data.naming import IMAGE_FOLDERS, SEQUENCES, is_mask_folder, skeleton, split_named, tokens
 
 _GENERAL = frozenset(("loose", "masks", "channels", "patient_folders", "splits_folders"))
 _MOST_CLASSES = 100
 _FEWEST = 2
+_FEWEST_OF_NUMBER = 3
+"""A folder named by a bare number is taken for a class only if it holds so many images."""
+
 _NUMBERED_CLASS = frozenset(
     ("grade", "class", "cls", "stage", "birads", "rads", "pirads", "level", "kl", "score", "type", "category", "label")
 )
@@ -49,9 +53,9 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     cases = [case for case in draft.cases.values() if case.images]
     if len(cases) < _FEWEST:
         return
-    paths = [_telling(survey, case) for case in cases]
+    paths = _telling([_below_source(survey, case, forced) for case in cases])
     if forced:
-        level = _last_folders(survey, cases)
+        level = _last_folders(survey, cases, paths)
         if level.members:
             _take(draft, level, ", as asked")
         return
@@ -63,6 +67,16 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
         return
     levels = [level for depth in range(len(paths[0])) if len((level := _level(cases, paths, depth)).members) > 1]
     _choose(draft, levels)
+
+
+def _below_source(survey: Survey, case: CaseDraft, forced: bool) -> tuple[str, ...]:
+    """The folders above a case; of several sources given together, the name of each is no class unless asked for."""
+    path = case.first.files[0]
+    folders = survey.folders(case.first)
+    roots = [root for root in survey.sources if path.startswith(f"{root.rstrip('/')}/")]
+    if forced or len(survey.sources) < 2 or not roots:
+        return folders
+    return folders[len([part for part in survey.place(max(roots, key=len)).split("/") if part]) :]
 
 
 def _choose(draft: Draft, levels: Sequence[_Level]) -> None:
@@ -91,10 +105,28 @@ def _refused(reason: str) -> str:
     return f"The folders' names are not taken as classes: {reason}. `--label folder` takes them."
 
 
-def _telling(survey: Survey, case: CaseDraft) -> tuple[str, ...]:
-    """The folders above a case, without those that name a split or say only that there are images."""
-    folders = survey.folders(case.first)
-    return tuple(one for one in folders if one.lower() not in IMAGE_FOLDERS and split_named(one) is None)
+def _telling(places: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The folders above each case, without those that name a split or say only that there are images.
+
+    A name such as `all` says so only beside its like: beside `hem` it is a class, acute lymphoblastic leukaemia.
+    """
+    beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for place in set(places):
+        for depth, folder in enumerate(place):
+            beside[place[:depth]].add(folder)
+    bare = {place for place, names in beside.items() if all(_says_nothing(name) for name in names)}
+    return [
+        tuple(
+            one
+            for depth, one in enumerate(place)
+            if split_named(one) is None and not (_says_nothing(one) and place[:depth] in bare)
+        )
+        for place in places
+    ]
+
+
+def _says_nothing(folder: str) -> bool:
+    return folder.lower() in IMAGE_FOLDERS or split_named(folder) is not None
 
 
 def _level(cases: Sequence[CaseDraft], paths: Sequence[tuple[str, ...]], depth: int) -> _Level:
@@ -106,9 +138,10 @@ def _level(cases: Sequence[CaseDraft], paths: Sequence[tuple[str, ...]], depth: 
     return _Level(depth, dict(members))
 
 
-def _last_folders(survey: Survey, cases: Sequence[CaseDraft]) -> _Level:
+def _last_folders(survey: Survey, cases: Sequence[CaseDraft], paths: Sequence[tuple[str, ...]]) -> _Level:
     """The nearest telling folder of every case; cases without one are left out."""
-    named = [(case, path) for case in cases if (path := _telling(survey, case) or survey.folders(case.first))]
+    telling = ((case, path or survey.folders(case.first)) for case, path in zip(cases, paths, strict=True))
+    named = [(case, path) for case, path in telling if path]
     depths = {len(path) for _, path in named}
     if len(depths) == 1:
         levels = [
@@ -122,8 +155,25 @@ def _last_folders(survey: Survey, cases: Sequence[CaseDraft]) -> _Level:
 
 def _why_not(level: _Level) -> str | None:
     """Why the folders of a level are no classes; None where they are."""
-    rules = (_look_like_identifiers, _differ_in_number, _one_patient_each, _too_small, _other_formats)
+    rules = (
+        _name_masks_or_sequences,
+        _look_like_identifiers,
+        _differ_in_number,
+        _one_patient_each,
+        _too_small,
+        _other_formats,
+        _one_holds_all,
+    )
     return next((reason for rule in rules if (reason := rule(level)) is not None), None)
+
+
+def _name_masks_or_sequences(level: _Level) -> str | None:
+    masks = [name for name in level.names if is_mask_folder(name) and not _is_class(name)]
+    if masks and len(masks) < len(level.names):
+        return "some are named for masks"
+    if sum(name.lower() in SEQUENCES for name in level.names) * 2 >= len(level.names):
+        return "they are named for the sequences of an examination"
+    return None
 
 
 def _look_like_identifiers(level: _Level) -> str | None:
@@ -143,7 +193,23 @@ def _differ_in_number(level: _Level) -> str | None:
     sizes = [len(cases) for cases in level.members.values()]
     if all(_is_class(name) for name in level.names) or (level.names == ["0", "1"] and min(sizes) >= 5):
         return None
-    return "they differ only in a number"
+    return None if _are_numbered_classes(level) else "they differ only in a number"
+
+
+def _are_numbered_classes(level: _Level) -> bool:
+    """Plain numbers without gaps and with images each, or the same numbers in every official split."""
+    cases = [case for members in level.members.values() for case in members]
+    if any(whole_number(name) is None or name != str(int(name)) for name in level.names):
+        return False
+    if any(case.patient or case.first.series or case.group or "Z" in case.first.axes for case in cases):
+        return False
+    numbers = sorted(int(name) for name in level.names)
+    splits = {frozenset(case.split for case in members) for members in level.members.values()}
+    divided = next(iter(splits)) if len(splits) == 1 else frozenset()
+    if len(divided) > 1 and None not in divided:
+        return numbers[0] >= 0
+    enough = min(len(members) for members in level.members.values()) >= _FEWEST_OF_NUMBER
+    return enough and numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _is_class(name: str) -> bool:
@@ -183,6 +249,16 @@ def _other_formats(level: _Level) -> str | None:
     return None
 
 
+def _one_holds_all(level: _Level) -> str | None:
+    """A folder such as `all` with the very files of several others is no class beside them."""
+    files = {name: {case.first.files[0].rsplit("/", 1)[-1] for case in cases} for name, cases in level.members.items()}
+    for name in (name for name in files if _says_nothing(name) and len(files) > 2):
+        others = Counter(file for other in files if other != name for file in files[other])
+        if others.keys() == files[name] and others.total() == len(files[name]):
+            return f"{name} holds files of the same names as all others together"
+    return None
+
+
 def _format_of(case: CaseDraft) -> str:
     return case.first.format
 
@@ -199,13 +275,18 @@ def _take(draft: Draft, level: _Level, how: str) -> None:
     for name, cases in level.members.items():
         for case in cases:
             case.claim("class", ClassValue(value=name))
-    classes = tuple(ClassDefinition(name=name, value=int(name) if name.isdigit() else None) for name in level.names)
+    classes = tuple(ClassDefinition(name=name, value=whole_number(name)) for name in level.names)
     draft.define(LabelDefinition(name="class", kind=Kind.CLASS, classes=classes))
     total = sum(len(cases) for cases in level.members.values())
     draft.understood(
         "class_folders",
         f"{counted(total, 'image')} lie in the folders {level.counted()}: taken as the label `class`{how}.",
     )
+    if not how and all(whole_number(name) is not None for name in level.names):
+        draft.evidence.append(
+            "The names of these folders are bare numbers: if they number patients or series and no classes, ingest "
+            "again with `--label none`."
+        )
     _warn_of_endings(draft, level)
 
 

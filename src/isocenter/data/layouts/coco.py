@@ -160,11 +160,13 @@ def _claim(case: CaseDraft, drawn: list[Mapping[str, Any]], names: Mapping[int, 
     fresh = tuple(box for box in dict.fromkeys(boxes) if box not in old)
     told.boxes.update(box.label for box in fresh)
     told.points.update(point.label for point in points)
-    case.claims = [claim for claim in case.claims if claim.name != "objects"]
-    if boxes or old or not points:
+    marked = known.get("points")
+    marks_before = marked.points if isinstance(marked, PointsValue) else ()
+    case.claims = [claim for claim in case.claims if claim.name not in ("objects", "points")]
+    if boxes or old or not (points or marks_before):
         case.claim("objects", BoxesValue(boxes=(*old, *fresh)))
-    if points:
-        case.claim("points", PointsValue(points=tuple(points)))
+    if points or marks_before:
+        case.claim("points", PointsValue(points=tuple(dict.fromkeys((*marks_before, *points)))))
 
 
 def _box(one: Mapping[str, Any], name: str) -> Box | None:

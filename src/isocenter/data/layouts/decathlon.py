@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from isocenter.core.errors import OpenQuestion
-from isocenter.core.image import ImageFacts
+from isocenter.core.image import ImageFacts, Intensity
 from isocenter.core.labels import ClassDefinition, Kind, LabelDefinition, MaskValue
 from isocenter.core.words import counted, listed
+from isocenter.data.columns import whole_number
 from isocenter.data.layouts._shared import (
     Draft,
     Layout,
@@ -45,8 +46,16 @@ class _Folder:
     def channels(self) -> list[str]:
         named = self.content.get("channel_names", self.content.get("modality", {}))
         if isinstance(named, Mapping):
-            return [str(named[key]) for key in sorted(named, key=lambda key: (len(str(key)), str(key)))]
-        return [str(one) for one in named] if isinstance(named, list) else []
+            named = [named[key] for key in sorted(named, key=lambda key: (len(str(key)), str(key)))]
+        return _told_apart([str(one) for one in named]) if isinstance(named, list) else []
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names that several channels share (`noNorm`, twice) with the channel's number."""
+    shared = [f"{name} {number}" if names.count(name) > 1 else name for number, name in enumerate(names)]
+    if len(set(shared)) == len(shared):
+        return shared
+    return [f"{name} {number}" for number, name in enumerate(names)]
 
 
 def _understand(survey: Survey, _wishes: Wishes, draft: Draft) -> None:
@@ -108,6 +117,7 @@ def _take(survey: Survey, draft: Draft, found: _Folder) -> None:
     divided = any(found.masks.get(part) for part in ("test", "val"))
     count = labelled = 0
     for part, images in found.images.items():
+        images = [_with_channels(image, found.channels) for image in images]
         masks = found.masks.get(part, {})
         for name, channels in _cases(images, joined, found.channels).items():
             case = draft.add(_key(survey, channels, name), channels)
@@ -119,6 +129,20 @@ def _take(survey: Survey, draft: Draft, found: _Folder) -> None:
             draft.taken.add(mask.key)
     draft.understood("decathlon", *_evidence(found, mapping, direction, joined, (count, labelled)))
     _check_announced(draft, found)
+
+
+def _with_channels(image: ImageFacts, names: list[str]) -> ImageFacts:
+    """An image whose fourth axis is the channels that dataset.json names, which its header can only call time."""
+    if len(names) < 2 or image.axes != "CTZYX" or image.shape[:2] != (1, len(names)):
+        return image
+    return replace(
+        image,
+        axes="CZYX",
+        shape=image.shape[1:],
+        channels=tuple(names),
+        times=None,
+        intensity=Intensity.NAMED,
+    )
 
 
 def _evidence(
@@ -139,7 +163,7 @@ def _evidence(
 
 def _mapping(labels: Mapping[str, Any]) -> tuple[dict[int, str], str, list[str]]:
     """Pixel value to name without background, how the document wrote it, and the regions that overlap."""
-    numbers_first = all(str(key).lstrip("-").isdigit() for key in labels)
+    numbers_first = all(whole_number(str(key)) is not None for key in labels)
     if numbers_first:
         pairs = {int(key): str(name) for key, name in labels.items()}
         return {value: name for value, name in pairs.items() if value != 0}, "number to name", []
@@ -148,7 +172,7 @@ def _mapping(labels: Mapping[str, Any]) -> tuple[dict[int, str], str, list[str]]
     # The largest region first, so that a smaller one within it has the last word.
     for name, value in sorted(labels.items(), key=lambda item: -len(item[1]) if isinstance(item[1], list) else -1):
         for one in value if isinstance(value, list) else [value]:
-            if str(one).isdigit() and int(one) != 0:
+            if (whole_number(str(one)) or 0) > 0:
                 mapping[int(one)] = str(name)
     return mapping, "name to number", list(regions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from isocenter.core.errors import OpenQuestion
 from isocenter.core.words import counted, listed
@@ -14,16 +14,13 @@ from isocenter.data.columns import (
     MOST_CLASSES,
     Column,
     Roles,
-    Wished,
     columns_of,
     gives_away,
     roles,
 )
 from isocenter.data.formats._shared import Table
-from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes
+from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes, tables_named, wished_columns
 from isocenter.data.naming import SPLIT_NAMES, split_named, tokens
-
-_NOT_COLUMNS = frozenset(("folder", "none"))
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,8 @@ class _Rows:
 
     names: tuple[str, ...]
     columns: Mapping[str, Column]
+    numbers: tuple[str, ...]
+    """What a row without a name is called: its table and its number there."""
     splits: tuple[str | None, ...]
     """The split that the name of the row's own table says, where several are joined."""
 
@@ -47,19 +46,12 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     tables = [table for table in survey.tables if table.rows and table.path not in draft.explained]
     if not tables or draft.cases or (survey.images and wishes.table is None and wishes.layout != "feature_table"):
         return
-    tables = _chosen(tables, wishes.table)
+    tables = tables_named(tables, wishes.table) or tables
     if len({table.columns for table in tables}) > 1:
         draft.questions.append(_ask_for_table(survey, tables))
         return
     rows = _join(survey, tables)
-    wished = Wished(
-        label=tuple(name for name in wishes.label if name not in _NOT_COLUMNS),
-        patient=wishes.patient,
-        split=wishes.split,
-        group=wishes.group,
-        date=wishes.date,
-    )
-    found = roles(rows.columns, wished)
+    found = roles(rows.columns, wished_columns(wishes))
     draft.understood("feature_table", f"No images: each of the {len(rows):,} rows of {rows.name} is a case.")
     labels = _labels(rows, found, wishes, draft)
     if draft.questions:
@@ -71,13 +63,6 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     _apply_covariates(rows, found, labels, wishes, cases)
     for column in labels:
         _claim(draft, rows, column, cases)
-
-
-def _chosen(tables: Sequence[Table], wanted: Path | None) -> list[Table]:
-    if wanted is None:
-        return list(tables)
-    name = f"/{wanted.as_posix().lstrip('/')}"
-    return [table for table in tables if table.path.endswith(name)] or list(tables)
 
 
 def _ask_for_table(survey: Survey, tables: Sequence[Table]) -> OpenQuestion:
@@ -98,6 +83,9 @@ def _join(survey: Survey, tables: Sequence[Table]) -> _Rows:
     return _Rows(
         names=tuple(survey.place(table.path) for table in tables),
         columns=columns_of(joined),
+        numbers=tuple(
+            f"{survey.place(table.path)}#row {number}" for table in tables for number, _ in enumerate(table.rows, 1)
+        ),
         splits=tuple(
             split if divided else None for split, table in zip(by_name, tables, strict=True) for _ in table.rows
         ),
@@ -125,12 +113,16 @@ def _labels(rows: _Rows, found: Roles, wishes: Wishes, draft: Draft) -> list[Col
 
 
 def _cases(rows: _Rows, found: Roles, draft: Draft) -> list[CaseDraft]:
-    """A case per row, named by the column that names rows, else by the row's number."""
+    """A case per row, named by the column that names rows, else by its table and number."""
     named = _naming_column(rows, found)
     if named is not None:
         draft.evidence.append(f"`{named.name}` names each row.")
         return [draft.add(value, {}) for value in named.values]
-    return [draft.add(f"row {number}", {}) for number in range(1, len(rows) + 1)]
+    draft.warnings.append(
+        f"No column names the rows of {rows.name}: they are known by their number, so a row inserted or removed later "
+        "shifts all that follow. A column such as `id` keeps them apart."
+    )
+    return [draft.add(name, {}) for name in rows.numbers]
 
 
 def _naming_column(rows: _Rows, found: Roles) -> Column | None:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Set
 
 from isocenter.core.image import ImageFacts, Intensity
 from isocenter.core.words import counted
 from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, case_key, stem
+from isocenter.data.naming import is_mask_folder
 
 _NUMBERED = re.compile(r"^(?:slices?|sl|z|im|img|image|frame)?[-_ ]?(\d+)$", re.IGNORECASE)
 _FEWEST_SLICES, _MOST_SLICES = 5, 2000
 
 
-def _understand(survey: Survey, _wishes: Wishes, draft: Draft) -> None:
+def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     count = 0
+    apart = _mask_folders(survey) if "folder" not in wishes.label else set()
     for image in draft.free(survey):
+        named = _within(survey.folders(image), apart) if image.series is None else None
+        if named is not None:
+            draft.refuse(
+                image.files[0],
+                f"lies in the folder {named}, which is named for masks, but is no image's "
+                "mask: its name, size or pixel values do not fit.",
+            )
+            draft.taken.add(image.key)
+            continue
         if image.role == "mask":
             draft.refuse(image.files[0], "a mask whose image is not here.")
             draft.taken.add(image.key)
@@ -26,6 +38,25 @@ def _understand(survey: Survey, _wishes: Wishes, draft: Draft) -> None:
         several = "becomes a case" if count == 1 else "become a case each"
         draft.understood("loose", f"{counted(count, 'image')} {several}.")
     _warn_of_slices(survey, draft)
+
+
+def _within(folders: tuple[str, ...], apart: Set[tuple[str, ...]]) -> str | None:
+    """The outermost of some folders in which an image lies."""
+    return next(("/".join(folders[:end]) for end in range(1, len(folders) + 1) if folders[:end] in apart), None)
+
+
+def _mask_folders(survey: Survey) -> set[tuple[str, ...]]:
+    """Folders named for masks beside another folder of images, or beside images that lie in no folder of their own."""
+    beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for folders in {survey.folders(image) for image in survey.images}:
+        for depth, folder in enumerate((*folders, "")):
+            beside[folders[:depth]].add(folder)
+    return {
+        (*parent, name)
+        for parent, names in beside.items()
+        for name in names
+        if is_mask_folder(name) and not all(is_mask_folder(other) for other in names)
+    }
 
 
 def _warn_of_slices(survey: Survey, draft: Draft) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from isocenter.core.image import ImageFacts
@@ -23,7 +23,7 @@ from isocenter.data.layouts._shared import (
 )
 from isocenter.data.mask_pairs import Item, Source, by_ending, by_folder
 from isocenter.data.mask_values import Values, is_background, learn, look_like_masks
-from isocenter.data.naming import IMAGE_FOLDERS, MASK_WORDS, reader_in, splits_in, tokens
+from isocenter.data.naming import IMAGE_FOLDERS, MASK_WORDS, names_person, reader_in, splits_in, tokens
 
 
 @dataclass
@@ -93,19 +93,22 @@ def _sets(sources: Sequence[Source]) -> list[_Set]:
     """One set per label and reader; folders above the masks may name either."""
     found: dict[tuple[str, str, str], _Set] = {}
     for source in sources:
+        people = {part for _, _, apart in source.pairs for part in apart[:1]}
+        drawn_by = people if len(people) > 1 and all(names_person(part) for part in people) else set()
         for image, mask, apart in source.pairs:
-            label, reader = _label_and_reader(source, apart)
+            label, reader = _label_and_reader(source, apart, drawn_by)
             one = found.setdefault((source.kind + source.name, label, reader), _Set(label, reader, source))
             one.masks.setdefault(image.key, []).append(mask)
             one.images[image.key] = image
     return list(found.values())
 
 
-def _label_and_reader(source: Source, apart: tuple[str, ...]) -> tuple[str, str]:
+def _label_and_reader(source: Source, apart: tuple[str, ...], people: Set[str]) -> tuple[str, str]:
+    """What the folders above masks say; those in `people` are named for the readers alone."""
     readers: list[str] = []
     names: list[str] = []
     for part in (source.name, *apart):
-        rest, reader = reader_in(part)
+        rest, reader = ("", part) if part in people else reader_in(part)
         readers += [reader] if reader else []
         words = tokens(rest)
         said = [word for word in words if word not in MASK_WORDS and not splits_in(word) and word not in IMAGE_FOLDERS]
@@ -130,7 +133,7 @@ def _claim(survey: Survey, draft: Draft, cases: dict[str, CaseDraft], one: _Set)
     """Read what the values are, and say of each image where its mask is."""
     facts = [mask.image for masks in one.masks.values() for mask in masks]
     values = learn(facts)
-    known = next((mask.classes for mask in facts if mask.classes), None)
+    known = {value: name for mask in reversed(facts) for value, name in mask.classes.items()}
     mapping = values.mapping(one.label if one.label != "mask" else "foreground", known)
     placed = 0
     for key, masks in one.masks.items():
@@ -141,7 +144,7 @@ def _claim(survey: Survey, draft: Draft, cases: dict[str, CaseDraft], one: _Set)
         case = cases.get(key) or draft.add(case_key(survey, one.images[key].image), {"image": one.images[key].image})
         cases[key] = case
         for part in _by_file_kind(fitting):
-            case.claim(one.label, _value(part, mapping), one.reader)
+            case.claim(one.label, _value(part, mapping, values), one.reader)
         placed += 1
     if placed:
         _define(draft, one.label, mapping)
@@ -163,9 +166,10 @@ def _by_file_kind(masks: Sequence[Item]) -> list[list[Item]]:
     return list(kinds.values())
 
 
-def _value(masks: Sequence[Item], mapping: dict[int, str]) -> MaskValue:
+def _value(masks: Sequence[Item], mapping: dict[int, str], values: Values) -> MaskValue:
     files = tuple(path for mask in masks for path in mask.image.files)
-    return MaskValue(format=masks[0].image.format, files=files, mapping=mapping)
+    noisy = values.loose or any(path.lower().endswith((".jpg", ".jpeg")) for path in files)
+    return MaskValue(format=masks[0].image.format, files=files, mapping=mapping, noisy=noisy)
 
 
 def _define(draft: Draft, label: str, mapping: dict[int, str]) -> None:

@@ -30,6 +30,9 @@ from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, case_k
 from isocenter.data.naming import split_named
 
 _PART = re.compile(r"^(?:(?P<split>\w+?)_)?(?P<kind>images|imgs|x|masks|segs)/(?P<number>\d+)$", re.IGNORECASE)
+_SWAPPED = re.compile(r"^(x)_(train|val|valid|test)/(\d+)$", re.IGNORECASE)
+"""The same as Keras and scikit-learn spell it: `x_train`, `y_train`."""
+
 _LABELS = ("labels", "label", "targets", "target", "y")
 _MOST_GRADES = 1000
 
@@ -63,7 +66,7 @@ def _archives(survey: Survey) -> list[_Archive]:
     """Files whose arrays are lists of images with splits or with labels beside them."""
     found: dict[str, _Archive] = {}
     for image in survey.images:
-        named = _PART.match(image.part) if image.files[0].lower().endswith(".npz") else None
+        named = _PART.match(_SWAPPED.sub(r"\2_\1/\3", image.part)) if image.files[0].lower().endswith(".npz") else None
         split = (named["split"] or "") if named else ""
         if named is None or (split and split_named(split) is None):
             continue
@@ -79,7 +82,7 @@ def _read_labels(archive: _Archive) -> bool:
     try:
         there = arrays(path)
         for split in archive.images:
-            wanted = [f"{split}_{word}" if split else word for word in _LABELS]
+            wanted = [f"{split}_{word}" if split else word for word in _LABELS] + [f"y_{split}"]
             name = next((name for word in wanted for name in there if name.lower() == word.lower()), None)
             if name is not None:
                 archive.labels[split] = load(path, name)

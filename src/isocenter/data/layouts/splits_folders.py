@@ -39,8 +39,8 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
     outside = len(cases) - division.total()
     if outside:
         draft.warnings.append(
-            f"{counted(outside, 'case')} outside the folders for training and test {'has' if outside == 1 else 'have'} "
-            "no split."
+            f"{counted(outside, 'case')} {'lies' if outside == 1 else 'lie'} outside the folders for training and "
+            "test: Isocenter says which split they join, unless a table does."
         )
 
 

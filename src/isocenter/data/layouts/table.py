@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from isocenter.core.errors import OpenQuestion
 from isocenter.core.labels import ClassDefinition, ClassValue, Kind, LabelDefinition, Value
 from isocenter.core.words import counted, listed
 from isocenter.data.column_labels import agreement, ask_for_label, read_label, sift, with_numbers
-from isocenter.data.columns import Column, Roles, Wished, columns_of, roles
+from isocenter.data.columns import Column, Roles, columns_of, names_patients, roles, sounds_like_label
 from isocenter.data.formats._shared import Table
-from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes
+from isocenter.data.layouts._shared import CaseDraft, Draft, Layout, Survey, Wishes, tables_named, wished_columns
 from isocenter.data.naming import SPLIT_NAMES, split_named
 from isocenter.data.table_rows import Index, Match
-
-_NOT_COLUMNS = frozenset(("folder", "none"))
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,9 @@ def _understand(survey: Survey, wishes: Wishes, draft: Draft) -> None:
         return
     index = _index(survey, draft)
     matched = [found for table in tables if (found := _matched(survey, wishes, index, table)) is not None]
+    draft.questions.extend(_ask_for_key(one) for one in matched if one.match.rivals)
+    if draft.questions:
+        return
     for one in matched:
         draft.explained.add(one.table.path)
         draft.understood("table", _sentence(one, len(draft.cases)))
@@ -66,23 +68,26 @@ def _index(survey: Survey, draft: Draft) -> Index:
 def _matched(survey: Survey, wishes: Wishes, index: Index, table: Table) -> _Matched | None:
     columns = columns_of(table)
     place = survey.place(table.path)
-    match = index.match(columns.values(), place.rpartition("/")[0])
+    keys = [column for name, column in columns.items() if name == wishes.key] or columns.values()
+    match = index.match(keys, place.rpartition("/")[0])
     if match is None:
         return None
-    wished = Wished(
-        label=tuple(name for name in wishes.label if name not in _NOT_COLUMNS),
-        patient=wishes.patient,
-        split=wishes.split,
-        group=wishes.group,
-        date=wishes.date,
+    return _Matched(table, place, columns, match, roles(columns, wished_columns(wishes), apart=(match.column,)))
+
+
+def _ask_for_key(one: _Matched) -> OpenQuestion:
+    columns = (one.match.column, *one.match.rivals)
+    return OpenQuestion(
+        f"{counted(len(columns), 'column')} of {one.name} could name the images, and each names them in another way",
+        why=f"{listed([f'`{column}`' for column in columns])} name as many of them by {one.match.kind}",
+        remedy=f"Say which with `--key {columns[0]}`",
     )
-    return _Matched(table, place, columns, match, roles(columns, wished, apart=(match.column,)))
 
 
 def _sentence(one: _Matched, cases: int) -> str:
     return (
         f"{one.name}: column `{one.match.column}` names {len(one.match.rows):,} of {counted(cases, 'case')} by "
-        f"{one.match.kind} ({one.match.matched:,} of {counted(len(one.table.rows), 'row')})."
+        f"{one.match.how} ({one.match.matched:,} of {counted(len(one.table.rows), 'row')})."
     )
 
 
@@ -124,12 +129,8 @@ def _apply_columns(draft: Draft, wishes: Wishes, one: _Matched) -> None:
     found = one.roles
     cases = [draft.cases[key] for key in one.match.rows]
     told = []
-    for column, name in (
-        (found.patient, "patient"),
-        (found.group, "group"),
-        (found.date, "date"),
-        (found.visit, "visit"),
-    ):
+    for name in ("patient", "group", "date", "visit"):
+        column = getattr(found, name)
         if column is None:
             continue
         told.append(f"`{column}` is the {name}")
@@ -140,9 +141,37 @@ def _apply_columns(draft: Draft, wishes: Wishes, one: _Matched) -> None:
                 setattr(case, name, value)
     if told:
         draft.evidence.append(f"{one.name}: column {listed(told)}.")
+    _tie_together(draft, one)
     if found.split is not None:
         _apply_split(draft, one, found.split, cases)
     _apply_covariates(wishes, one, cases)
+
+
+def _tie_together(draft: Draft, one: _Matched) -> None:
+    """Cases that one row names belong together; as one patient, where the column that names them names patients."""
+    column = one.columns[one.match.column]
+    people = one.roles.patient is None and (names_patients(column) or one.match.kind == "PatientID")
+    together: dict[str, list[CaseDraft]] = defaultdict(list)
+    for key in one.match.rows:
+        value = one.only(column.name, key)
+        case = draft.cases[key]
+        classes = {claim.value.value.lower() for claim in case.claims if isinstance(claim.value, ClassValue)}
+        if value and value.lower() not in classes and split_named(value) is None:
+            together[value].append(case)
+    tied = 0
+    for value, cases in together.items():
+        for case in cases:
+            if people and case.patient is None:
+                case.patient = value
+            elif len(cases) > 1 and case.patient is None and case.group is None:
+                case.group = value
+                tied += 1
+    if people:
+        draft.evidence.append(f"{one.name}: column `{column.name}`, which names the cases, is the patient.")
+    if tied:
+        draft.evidence.append(
+            f"{one.name}: cases that share one row, by `{column.name}`, belong together: they stay in one split."
+        )
 
 
 def _apply_split(draft: Draft, one: _Matched, column: str, cases: Sequence[CaseDraft]) -> None:
@@ -182,8 +211,8 @@ def _label_tables(wishes: Wishes, matched: Sequence[_Matched]) -> list[_Matched]
     """The tables that may give labels: the one that was named, else all."""
     if wishes.table is None:
         return list(matched)
-    wanted = wishes.table.as_posix()
-    return [one for one in matched if one.table.path == wanted or f"/{one.table.path}".endswith(f"/{wanted}")]
+    meant = {table.path for table in tables_named((one.table for one in matched), wishes.table)}
+    return [one for one in matched if one.table.path in meant]
 
 
 def _apply_labels(draft: Draft, wishes: Wishes, one: _Matched) -> None:
@@ -197,9 +226,11 @@ def _apply_labels(draft: Draft, wishes: Wishes, one: _Matched) -> None:
     if wishes.label:
         return
     anchor = _folder_classes(draft, one)
-    candidates = [one.columns[name] for name in one.roles.labels]
-    if not candidates and not draft.labels:
-        candidates = [one.columns[name] for name in one.roles.perhaps]
+    others, named = [*one.roles.perhaps, *one.roles.measured], bool(one.roles.labels)
+    # In BIDS, what participants are is a label also where some of their images have masks.
+    bids = "bids" in draft.layouts
+    perhaps = [name for name in others if not draft.labels or (bids and sounds_like_label(one.columns[name]))]
+    candidates = [one.columns[name] for name in one.roles.labels or perhaps]
     sifted = sift(candidates, anchor)
     known = [column for column in sifted.kept if column.name in draft.labels]
     if len(sifted.kept) > 1 and not known:
@@ -211,10 +242,25 @@ def _apply_labels(draft: Draft, wishes: Wishes, one: _Matched) -> None:
             f"no model should see. `--label {name}` takes it as the label."
         )
     _merge_with_folders(draft, one, anchor, [name for name, kept in sifted.same.items() if kept is anchor])
+    _tell_others(draft, one, sifted.kept, named, [name for name in others if name not in sifted.same])
     for column in sifted.kept:
         repeats = [one.columns[name] for name, kept in sifted.same.items() if kept is column]
         _claim(draft, one, column, _numbers(column, repeats), column.name)
         _forget_covariates(draft, one, [column.name, *(repeat.name for repeat in repeats)])
+
+
+def _tell_others(draft: Draft, one: _Matched, kept: Sequence[Column], named: bool, others: Sequence[str]) -> None:
+    """What else could have been the label, or that nothing else could."""
+    left = [f"`{name}`" for name in others if name not in {column.name for column in kept}]
+    if kept and not named:
+        draft.evidence.append(
+            f"`{kept[0].name}` is the only column of {one.name} that could be the label; `--label` names another."
+        )
+    elif left:
+        draft.evidence.append(
+            f"{one.name}: {listed(left, most=12)} could be {'a label' if len(left) == 1 else 'labels'} too, kept as "
+            f"{'a covariate' if len(left) == 1 else 'covariates'}: `--label` takes what you name."
+        )
 
 
 def _folder_classes(draft: Draft, one: _Matched) -> Column | None:
@@ -309,28 +355,36 @@ def _claim(draft: Draft, one: _Matched, column: Column, numbers: Mapping[str, st
     """Take a column as a label of its own, by reader where another column names readers."""
     taken = draft.labels.get(name)
     read = read_label(column, name)
-    if taken is not None and taken.kind is not read.definition.kind:
+    folders = name == "class" and "class_folders" in draft.layouts
+    if taken is not None and (folders or taken.kind is not read.definition.kind):
         name = f"{name} (table)"
         read = read_label(column, name)
     draft.define(with_numbers(read.definition, numbers) if numbers else read.definition)
     readers = one.columns[one.roles.reader].cells if one.roles.reader else None
-    torn = []
+    torn, against = [], []
     for key, rows in one.match.rows.items():
         case = draft.cases[key]
         by_reader: dict[str, list[Value | None]] = {}
         for row in rows:
-            by_reader.setdefault(readers[row] if readers else "", []).append(read.values[row])
+            by_reader.setdefault((readers[row] if readers else "") or "reference", []).append(read.values[row])
         for reader, values in by_reader.items():
             said = _agreed(values)
-            if said is not None:
-                case.claim(name, said, reader or "reference")
-            elif any(value is not None for value in values):
-                torn.append(key)
+            if said is None:
+                torn += [key] if any(value is not None for value in values) else []
+            elif case.said(name, reader) not in (None, said):
+                against.append(key)
+            else:
+                case.claim(name, said, reader)
     draft.evidence.append(f"{one.name}: column `{column.name}` is the label `{name}` ({column.words()}).")
     if torn:
         draft.warnings.append(
             f"{counted(len(torn), 'case')} with rows that contradict one another in `{column.name}`, left unlabelled: "
             f"{listed(torn, most=3)}."
+        )
+    if against:
+        draft.warnings.append(
+            f"{counted(len(against), 'case')} where `{column.name}` of {one.name} contradicts an earlier source of "
+            f"`{name}`, which is kept: {listed(against, most=3)}."
         )
     if read.unsure:
         draft.warnings.append(f"{counted(read.unsure, 'row')} of `{column.name}` uncertain: taken as unknown.")

@@ -14,7 +14,7 @@ from defusedxml.common import DefusedXmlException
 
 from isocenter.core.labels import Box, BoxesValue, ClassDefinition, Kind, LabelDefinition
 from isocenter.core.words import counted, listed
-from isocenter.data.layouts._shared import Draft, Layout, Lookup, Survey, Wishes, case_key, stem
+from isocenter.data.layouts._shared import Draft, Layout, Lookup, Survey, Wishes, case_key, read_lines, stem, too_large
 from isocenter.data.naming import SPLIT_NAMES
 
 
@@ -119,6 +119,8 @@ def _annotations(survey: Survey, draft: Draft) -> list[_Annotation]:
 
 def _read(draft: Draft, path: str, *, told: bool) -> _Annotation | None:
     """One annotation, or None where the file is none; damaged files are told where others here are sound."""
+    if too_large(draft, path):
+        return None
     try:
         root = ElementTree.parse(Path(path)).getroot()
     except (OSError, ElementTree.ParseError, DefusedXmlException, ValueError, RecursionError) as error:
@@ -180,7 +182,7 @@ def _splits(survey: Survey, draft: Draft, by_stem: dict[str, str]) -> None:
     counts: Counter[str] = Counter()
     twice = 0
     for split, path in sorted(sources, key=lambda one: one[1]):
-        for name in _lines(path):
+        for name in (line.split()[0] for line in read_lines(draft, path)):
             key = by_stem.get(name) or by_stem.get(stem(name))
             if key is None:
                 continue
@@ -193,11 +195,6 @@ def _splits(survey: Survey, draft: Draft, by_stem: dict[str, str]) -> None:
     draft.evidence.append(f"The lists in ImageSets divide them ({division}): kept.")
     if twice:
         draft.warnings.append(f"{counted(twice, 'image')} in more than one list of ImageSets: the first one counts.")
-
-
-def _lines(path: str) -> list[str]:
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
-    return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
 LAYOUT = Layout(rank=10, understand=_understand)

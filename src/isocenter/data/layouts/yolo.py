@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import yaml
 
@@ -13,10 +14,24 @@ from isocenter.core.image import ImageFacts
 from isocenter.core.labels import Box, BoxesValue, ClassDefinition, Kind, LabelDefinition
 from isocenter.core.words import counted, listed
 from isocenter.data.columns import number
-from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, case_key, stem
+from isocenter.data.layouts._shared import Draft, Layout, Survey, Wishes, case_key, read_lines, stem, too_large
 from isocenter.data.naming import SPLIT_NAMES, split_named
 
 _CLASS_LISTS = ("classes.txt", "obj.names", "labels.txt")
+
+
+_MOST_YAML = 1_000_000
+"""A document that names classes is small, and YAML is slow to read."""
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain values alone: an alias repeats what stands elsewhere, and a few lines of them fill any memory."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next value, unless it is an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("holds an alias (`*name`), which is not followed")
+        return super().compose_node(parent, index)
 
 
 @dataclass
@@ -27,6 +42,8 @@ class _Source:
     names: dict[int, str]
     places: dict[str, list[str]] = field(default_factory=dict)
     keypoints: bool = False
+    named: bool = True
+    """Whether a document names the classes; else they are known by their numbers."""
 
 
 @dataclass
@@ -45,7 +62,7 @@ def _understand(survey: Survey, _wishes: Wishes, draft: Draft) -> None:
     labels = _label_files(survey, draft)
     if not labels:
         return
-    for source in _sources(survey, draft):
+    for source in _sources(survey, draft) or _nameless(survey, draft, labels):
         _take(survey, draft, source, labels)
 
 
@@ -64,25 +81,45 @@ def _sources(survey: Survey, draft: Draft) -> list[_Source]:
                 found.append(source)
     if not found:
         for path in (one for name in _CLASS_LISTS for one in survey.document(name)):
-            lines = [line.strip() for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()]
-            names = [line for line in lines if line]
+            names = read_lines(draft, path)
             if names and not any(number(name.split()[0]) is not None for name in names):
                 return [_Source(path, dict(enumerate(names)))]
     return found
 
 
+def _nameless(survey: Survey, draft: Draft, labels: Mapping[str, str]) -> list[_Source]:
+    """Boxes in a folder `labels` beside `images` without a document that names the classes: their numbers do."""
+    places = (_label_places(image.files[0])[0] for image in draft.free(survey) if "/images/" in image.files[0].lower())
+    found = list(dict.fromkeys(labels[place] for place in places if place in labels))
+    numbers: set[int] = set()
+    for path in found:
+        for line in read_lines(draft, path):
+            cells = [number(cell) for cell in line.split()]
+            shares = [cell for cell in cells if cell is not None and -0.5 <= cell <= 1.5]
+            first = cells[0]
+            if first is None or first < 0 or not first.is_integer():
+                return []
+            if len(cells) < 5 or len(shares) < len(cells) - (first > 1.5):
+                return []
+            numbers.add(int(first))
+    if not numbers:
+        return []
+    return [_Source(f"{survey.root.rstrip('/')}/labels", {one: str(one) for one in sorted(numbers)}, named=False)]
+
+
 def _read_yaml(path: str, draft: Draft) -> _Source | None:
+    if too_large(draft, path, _MOST_YAML):
+        return None
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        loader = _PlainLoader(Path(path).read_text(encoding="utf-8-sig"))
+        content = loader.get_single_data()
+        names = _names(content)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         draft.refuse(path, f"is not sound YAML ({' '.join(str(error).split())[:120]}).")
         return None
-    names = content.get("names") if isinstance(content, Mapping) else None
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, Mapping) or not all(isinstance(key, int) for key in names):
+    if names is None:
         return None
-    source = _Source(path, {key: str(name) for key, name in names.items()}, keypoints="kpt_shape" in content)
+    source = _Source(path, names, keypoints="kpt_shape" in content)
     base = str(content.get("path") or "")
     for key, split in SPLIT_NAMES.items():
         given = content.get(key)
@@ -91,6 +128,17 @@ def _read_yaml(path: str, draft: Draft) -> _Source | None:
             if isinstance(place, str) and place:
                 source.places.setdefault(split, []).extend(_spelled(base, place))
     return source
+
+
+def _names(content: Any) -> dict[int, str] | None:
+    """Class number to name; None where the document names no classes."""
+    names = content.get("names") if isinstance(content, Mapping) else None
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, Mapping) or not all(isinstance(key, int) for key in names):
+        return None
+    plain = all(isinstance(name, str | int | float) for name in names.values())
+    return {key: str(name) for key, name in names.items()} if plain else None
 
 
 def _spelled(base: str, place: str) -> list[str]:
@@ -103,7 +151,7 @@ def _spelled(base: str, place: str) -> list[str]:
 def _take(survey: Survey, draft: Draft, source: _Source, labels: Mapping[str, str]) -> None:
     home = source.path.rsplit("/", 1)[0] + "/"
     told = _Told()
-    lists = _image_lists(source, labels)
+    lists = _image_lists(draft, source, labels)
     pairs = []
     for image in draft.free(survey):
         path = image.files[0]
@@ -135,7 +183,7 @@ def _take(survey: Survey, draft: Draft, source: _Source, labels: Mapping[str, st
     draft.warnings.extend(_warnings(told))
 
 
-def _image_lists(source: _Source, labels: Mapping[str, str]) -> dict[str, str]:
+def _image_lists(draft: Draft, source: _Source, labels: Mapping[str, str]) -> dict[str, str]:
     """Image name to split, where data.yaml points to text files that list images."""
     found: dict[str, str] = {}
     home = source.path.rsplit("/", 1)[0]
@@ -143,8 +191,7 @@ def _image_lists(source: _Source, labels: Mapping[str, str]) -> dict[str, str]:
         for place in places:
             path = labels.get(f"{home}/{place}"[:-4].lower()) if place.endswith(".txt") else None
             if path is not None:
-                lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-                found.update({PurePosixPath(line.strip()).name.lower(): split for line in lines if line.strip()})
+                found.update({PurePosixPath(line).name.lower(): split for line in read_lines(draft, path)})
     return found
 
 
@@ -167,12 +214,12 @@ def _label_places(path: str) -> list[str]:
 
 
 def _read_boxes(draft: Draft, image: ImageFacts, path: str, source: _Source, told: _Told) -> list[Box] | None:
+    if too_large(draft, path):
+        return None
     boxes = []
     unsound = 0
-    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_lines(draft, path):
         cells = [number(cell) for cell in line.split()]
-        if not cells:
-            continue
         values = [cell for cell in cells if cell is not None]
         name = source.names.get(int(values[0])) if values else None
         edges = _edges(values[1:], source, told)
@@ -209,12 +256,19 @@ def _edges(values: Sequence[float], source: _Source, told: _Told) -> tuple[float
 def _evidence(source: _Source, told: _Told, divided: bool) -> Iterable[str]:
     counts = [f"{name} ({count:,})" for name, count in told.classes.most_common()]
     name = PurePosixPath(source.path).name
-    yield f"{name} and a text file of boxes per image (YOLO): {counted(told.images, 'image')}; {listed(counts)}."
+    if source.named:
+        yield f"{name} and a text file of boxes per image (YOLO): {counted(told.images, 'image')}; {listed(counts)}."
+    else:
+        yield (
+            f"A text file of boxes per image in the folder `labels` (YOLO): {counted(told.images, 'image')}; no "
+            f"data.yaml names the classes, so they are called by their numbers: {listed(counts)}."
+        )
     if told.outlines:
         yield f"{counted(told.outlines, 'outline')} kept as boxes."
     if divided:
         known = {split: told.splits[split] for split in ("train", "val", "test") if told.splits[split]}
-        yield f"{name} divides them ({', '.join(f'{split} {count:,}' for split, count in known.items())}): kept."
+        who = f"{name} divides" if source.named else "Folders divide"
+        yield f"{who} them ({', '.join(f'{split} {count:,}' for split, count in known.items())}): kept."
 
 
 def _warnings(told: _Told) -> Iterable[str]:

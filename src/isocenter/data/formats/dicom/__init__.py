@@ -24,5 +24,6 @@ FORMAT = Format(
     describe=describe,
     read=read,
     write=_write,
+    writes_whole=True,
     rank=10,
 )

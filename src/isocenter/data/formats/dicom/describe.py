@@ -154,7 +154,7 @@ def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], list[tuple[str
 def _identity(one: Slice) -> tuple[object, ...]:
     if not one.uid:
         return (one.path, one.frame)
-    return (one.uid, one.frame, one.common.rows, one.common.columns, one.position)
+    return (one.uid, one.frame, one.common.rows, one.common.columns, one.common.bits_allocated, one.position)
 
 
 def facts_of(stack: Stack, notes: Sequence[str] = ()) -> ImageFacts:
@@ -176,6 +176,7 @@ def facts_of(stack: Stack, notes: Sequence[str] = ()) -> ImageFacts:
         channels=default_channels(use.intensity, channels_of(stack)),
         times=stack.times,
         instances=tuple(uids.values()),
+        problem=stack.problem or "",
         notes=tuple(dict.fromkeys(note for note in said if note)),
         **_known(common),
     )

@@ -83,7 +83,7 @@ def _stack(facts: ImageFacts, stack: Stack, options: ReadOptions) -> Image:
         problem = stack.lay.problem if stack.lay is not None else ""
     if problem and not options.resample:
         raise GeometryRefused(
-            stack.first.path, why=problem, remedy="Read it with resampling to lay its slices onto a regular grid"
+            stack.first.path, why=problem, remedy="Read it with `--resample` to lay its slices onto a regular grid"
         )
     use = meaning(stack)
     gathered = _Gathered(stack, options)
