@@ -56,7 +56,7 @@ class Pixels:
             keep: whether the array is kept for the next time; without it nothing is written.
         """
         chosen = options or ReadOptions()
-        about = (facts.part, repr(chosen), preparation)
+        about = (facts.part, facts.axes, *facts.channels, repr(chosen), preparation)
         return self._made(facts.files, about, lambda: prepare(read_facts(facts, chosen)), keep)
 
     def mask(self, value: MaskValue, *, keep: bool = True) -> Image:
