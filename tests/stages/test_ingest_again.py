@@ -144,3 +144,11 @@ def test_channels_in_one_volume_are_channels_and_not_time(tmp_path: Path) -> Non
     image = pixels.image(iso.open_cohort(tmp_path / "c").cases[0].first)
     np.testing.assert_array_equal(image.array, array[0])
     pixels.close()
+
+
+def test_a_picture_named_like_a_document_is_a_picture(scans: Path, tmp_path: Path) -> None:
+    picture(scans / "benign" / "changes.png", 5)
+    (scans / "LICENSE").write_text("words")
+    found = report(iso.ingest(scans, into=tmp_path / "cohort"))
+    assert found.cases == 13
+    assert [Path(one.path).name for one in found.refused] == ["LICENSE"]

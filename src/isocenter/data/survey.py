@@ -241,7 +241,7 @@ def _in_order(images: list[ImageFacts]) -> list[ImageFacts]:
 
 def _is_document(path: str) -> bool:
     name = path.rsplit("/", 1)[-1].lower()
-    return name.endswith(DOCUMENT_SUFFIXES) or name.split(".", 1)[0] in DOCUMENT_NAMES
+    return name.endswith(DOCUMENT_SUFFIXES) or name in DOCUMENT_NAMES
 
 
 def _is_plain_document(path: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -56,11 +55,6 @@ class ArrayCache:
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
         kept = self.get(key)
         return array if kept is None else kept
-
-    def get_or_make(self, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """The array of a key, made and kept when it is asked for the first time."""
-        kept = self.get(key)
-        return self.put(key, make()) if kept is None else kept
 
 
 def image_to_cache(cache: ArrayCache, key: str, image: Image) -> Image:

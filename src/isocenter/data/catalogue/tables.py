@@ -14,7 +14,6 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -145,7 +144,6 @@ events = Table(
     Column("version", String(32), nullable=False),
     Column("settings", Text, nullable=False),
     Column("report", Text, nullable=False),
-    Column("seconds", Float),
 )
 
 Index("labels_by_case", labels.c.case_id)

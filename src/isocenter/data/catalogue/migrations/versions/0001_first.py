@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("version", sa.String(length=32), nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("report", sa.Text(), nullable=False),
-        sa.Column("seconds", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
