@@ -133,3 +133,19 @@ def test_a_mask_that_changed_unseen_is_not_drawn(cohort: Path, tmp_path: Path) -
     assert set(np.unique(again.array)) == {0, 1}
     np.testing.assert_array_equal(first.array, again.array)
     pixels.close()
+
+
+def test_the_page_says_of_patients_and_splits_no_more_than_is_known(cohort: Path, tmp_path: Path) -> None:
+    iso.show(cohort, into=tmp_path / "unknown.html", language="en")
+    page = (tmp_path / "unknown.html").read_text(encoding="utf-8")
+    assert "each case counts as a patient of its own" in page
+    assert "All images of one patient are in the same split" not in page
+    rows = [
+        f"images/p{n}.png,{'clear' if n % 2 else 'ill'},P{n // 4},{'train' if n % 4 < 2 else 'test'}" for n in range(8)
+    ]
+    (tmp_path / "scans" / "list.csv").write_text("file,diagnosis,patient_id,split\n" + "\n".join(rows))
+    iso.ingest(tmp_path / "scans", into=tmp_path / "parted", label="diagnosis")
+    iso.show(tmp_path / "parted", into=tmp_path / "parted.html", language="en")
+    assert "2 of 2 patients have images in more than one split" in (tmp_path / "parted.html").read_text(
+        encoding="utf-8"
+    )

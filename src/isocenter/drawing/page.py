@@ -86,6 +86,8 @@ class CohortView:
         labels, splits, devices: the tables.
         sizes: `x`, `y`, `z` (columns, rows, slices) to one number per image.
         spacings: `x`, `y`, `z` to millimetres, one number per image that says.
+        parted: patients whose images lie in more than one split.
+        patients_known: whether anything says which images are of one patient.
         spacing_unknown: how many images do not say.
         sexes: `F`, `M`, `O` or another word to patients.
         ages: years, one number per patient who has one.
@@ -108,6 +110,8 @@ class CohortView:
     devices: Sequence[DeviceView] = ()
     sizes: Mapping[str, Sequence[float]] = field(default_factory=dict)
     spacings: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    parted: int = 0
+    patients_known: bool = True
     spacing_unknown: int = 0
     sexes: Mapping[str, int] = field(default_factory=dict)
     ages: Sequence[float] = ()
@@ -144,6 +148,7 @@ def cohort_page(view: CohortView, lang: str = "en") -> str:
         t=sentence,
         labels=[_label(one, sentence) for one in view.labels],
         splits=_splits(view, sentence),
+        splits_note=_splits_note(view, sentence),
         sexes=_bars({_known(sentence, "sex", name): count for name, count in view.sexes.items()}),
         ages=_spread(sentence, sentence("age"), view.ages, sentence("years")),
         spreads=_spreads(view, sentence),
@@ -180,6 +185,13 @@ def _bars(counts: Mapping[str, int]) -> list[dict[str, Any]]:
         }
         for position, (name, count) in enumerate(counts.items())
     ]
+
+
+def _splits_note(view: CohortView, sentence: Any) -> str:
+    """What is true of patients and splits: never more than is known."""
+    if view.parted:
+        return str(sentence("splits_parted", count=f"{view.parted:,}", patients=f"{view.patients:,}"))
+    return str(sentence("splits_note" if view.patients_known else "splits_unknown"))
 
 
 def _splits(view: CohortView, sentence: Any) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from isocenter.core.optional import version
 from isocenter.core.progress import Progress, tracked
 from isocenter.core.settings import Settings, Subject, verb
 from isocenter.core.words import language, listed
+from isocenter.data.catalogue.drafts import ALONE
 from isocenter.data.catalogue.folder import is_cohort
 from isocenter.data.catalogue.pixels import Pixels
 from isocenter.data.catalogue.store import Catalogue, open_cohort
@@ -208,6 +209,8 @@ def _view(gallery: _Gallery, tiles: Sequence[Tile]) -> CohortView:
         images=summary.images,
         labels=[_label_view(name, gallery) for name in summary.labels],
         splits=_split_views(gallery.cases),
+        parted=_parted(gallery.cases),
+        patients_known=any(not case.patient.startswith(ALONE) for case in gallery.cases),
         devices=_device_views(images),
         sizes=summary.extents,
         spacings=summary.steps,
@@ -248,6 +251,15 @@ def _split_views(cases: Sequence[Case]) -> list[SplitView]:
     return [
         SplitView(name=name, cases=counts[name], patients=len(patients[name])) for name in SPLIT_ORDER if patients[name]
     ]
+
+
+def _parted(cases: Sequence[Case]) -> int:
+    """How many patients have cases in more than one split."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        if case.split:
+            splits[case.patient].add(case.split)
+    return sum(len(names) > 1 for names in splits.values())
 
 
 def _device_views(images: Sequence[ImageFacts]) -> list[DeviceView]:
