@@ -12,6 +12,8 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "openpyxl": ("excel", "Excel tables"),
     "highdicom": ("segmentation", "writing DICOM segmentations"),
     "openslide": ("slides", "whole-slide images"),
+    "openvino": ("openvino", "inference with OpenVINO"),
+    "nncf": ("openvino", "8-bit models"),
 }
 """Module name to the extra that brings it and what it is for."""
 

@@ -1,0 +1,239 @@
+"""A recipe: every decision of a training run in one readable YAML file, refused when it holds an unknown key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from isocenter.core.errors import UsageError
+from isocenter.core.registry import unknown
+
+Scalar = bool | int | float | str | None
+Plain = Scalar | list[Scalar]
+
+
+class _Part(BaseModel):
+    """A part of a recipe: frozen, every field explained, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class StepRecipe(_Part):
+    """One step of the way that every image takes, with what it learned from the training cases."""
+
+    step: str
+    """Its name on the shelf of preparation steps."""
+    settings: dict[str, Any] = {}
+    """What it was given or learned."""
+
+
+class InputRecipe(_Part):
+    """The array that a model is given."""
+
+    channels: tuple[str, ...] = Field(min_length=1)
+    """Names of the channels, in order."""
+    shape: tuple[int, ...] = Field(min_length=2, max_length=3)
+    """Rows and columns; slices, rows and columns of a volume."""
+    stored: Literal["uint8", "float32"] = "float32"
+    """How prepared arrays are kept; 8-bit images stay 8-bit."""
+    mean: tuple[float, ...]
+    """Mean of each channel over the training cases; taken away inside the network."""
+    deviation: tuple[float, ...]
+    """Standard deviation of each channel over the training cases; divided by inside the network."""
+    modalities: tuple[str, ...] = ()
+    """DICOM's words for the kinds of image that were trained on; empty where no file said."""
+    missing: bool = False
+    """Whether a case may lack channels: some are then blanked in training, and an empty channel stands for none."""
+
+    @property
+    def dimensions(self) -> int:
+        """2 for images, 3 for volumes."""
+        return len(self.shape)
+
+
+class ModelRecipe(_Part):
+    """What learns."""
+
+    name: str
+    """Its name on the shelf of models."""
+    settings: dict[str, Any] = {}
+    """Its own settings; what is not given stands at the model's default."""
+    members: int = Field(default=1, ge=1, le=20)
+    """How many are trained and averaged."""
+
+
+class AugmentationRecipe(_Part):
+    """How training images are varied, whole batches at a time; 0 switches a variation off."""
+
+    rotation: float = Field(default=0.0, ge=0.0, le=180.0)
+    """Degrees to either side."""
+    scaling: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of enlargement or reduction."""
+    stretching: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share by which one axis is stretched against the other."""
+    shift: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the image's extent."""
+    shear: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the image's extent that opposite edges slide apart."""
+    mirrored: tuple[Literal["x", "y", "z"], ...] = ()
+    """Axes along which half of the images are mirrored."""
+    brightness: float = Field(default=0.0, ge=0.0)
+    """Standard deviations to either side."""
+    contrast: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share to either side."""
+    gamma: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Bend of the grey scale to either side."""
+    noise: float = Field(default=0.0, ge=0.0)
+    """Standard deviations of noise, at most."""
+    blur: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of images that are blurred."""
+    erased: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of images of which a square is blanked."""
+    mixup: float = Field(default=0.0, ge=0.0, le=4.0)
+    """Two images and their labels are blended by a Beta(a, a) share of this a."""
+    channel_drop: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of images of which one channel is blanked, so that a missing one is bearable."""
+
+
+class TrainingRecipe(_Part):
+    """How it learns."""
+
+    steps: int = Field(default=0, ge=0)
+    """Batches that each member sees; 0 until the budget was turned into steps."""
+    batch: int = Field(default=32, ge=1)
+    """Cases in one batch."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients are added before one step of the optimiser."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    """The rule by which weights move."""
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    """The highest rate of the schedule."""
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    """How the rate rises and falls."""
+    weight_decay: float = Field(default=0.05, ge=0.0)
+    """How strongly large weights are drawn back."""
+    clip: float = Field(default=5.0, ge=0.0)
+    """Longest gradient that is allowed; 0 for any."""
+    smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of each label that is spread over all classes."""
+    balance: Literal["none", "weights", "root_weights"] = "none"
+    """How rare classes are made to count more."""
+    average: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Decay of the running average of the weights; 0 for none."""
+    patience: int = Field(default=0, ge=0)
+    """Looks at the validation cases without a better one after which a member stops; 0 to go on to the end."""
+    looks: int = Field(default=10, ge=0)
+    """How often each member looks at its validation cases."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the network while it learns."""
+
+
+class ValidationRecipe(_Part):
+    """Which cases tell how well it learns. The test split is never among them."""
+
+    design: Literal["split", "folds"] = "split"
+    """`split`: the validation split. `folds`: training and validation cases together; each member omits one part."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """How many parts there are, by patient and balanced by label."""
+
+
+class DecisionRecipe(_Part):
+    """How outputs become findings."""
+
+    views: tuple[Literal["plain", "mirror_x", "mirror_y", "mirror_z"], ...] = ("plain",)
+    """Views of each image whose outputs are averaged."""
+    calibrate: bool = True
+    """Whether probabilities are scaled by a temperature found on validation cases."""
+    threshold: Literal["argmax", "youden"] | float = "argmax"
+    """`argmax`: the likeliest class. `youden` or a number: the positive class is called from this probability on."""
+    sensitivity: float | None = Field(default=None, gt=0.0, le=1.0)
+    """For screening: the threshold that finds this share of the positive validation cases."""
+
+
+class ComputeRecipe(_Part):
+    """What the machine is asked for."""
+
+    threads: int = Field(default=0, ge=0)
+    """Processor cores; 0 for all."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the network runs while it learns."""
+    budget: float | None = Field(default=None, gt=0.0)
+    """Seconds that training may take; turned into `training.steps` by a probe before the first step."""
+
+
+class Recipe(_Part):
+    """Every decision of a training run."""
+
+    version: Literal[1] = 1
+    """The version of this file's form."""
+    task: str
+    """What is asked: a name on the shelf of tasks."""
+    label: str
+    """Which label of the cohort is learned."""
+    classes: tuple[str, ...] = ()
+    """The classes in the order of the outputs; none for a number."""
+    positive: str | None = None
+    """Of two classes, the one whose presence is being asked for."""
+    preparation: tuple[StepRecipe, ...] = ()
+    """The way every image takes, in training and at work alike."""
+    input: InputRecipe
+    model: ModelRecipe
+    augmentation: AugmentationRecipe = AugmentationRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+    validation: ValidationRecipe = ValidationRecipe()
+    decision: DecisionRecipe = DecisionRecipe()
+    compute: ComputeRecipe = ComputeRecipe()
+    seed: int = Field(default=0, ge=0)
+    """The only source of chance."""
+    reasons: dict[str, str] = {}
+    """Why: dotted name of a decision to the sentence that gives its ground."""
+
+    def to_yaml(self) -> str:
+        """The recipe as a file for people."""
+        plain = self.model_dump(mode="json")
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+
+    def changed(self, part: str, **values: Any) -> Recipe:
+        """The recipe with other values in one of its parts."""
+        return self.model_copy(update={part: getattr(self, part).model_copy(update=values)})
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from its file; an unknown key is answered with the nearest known one."""
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{path} is not a recipe", why=str(error), remedy="`isocenter plan COHORT --into recipe.yaml` writes one"
+        ) from error
+    return recipe_from(plain, source=str(path))
+
+
+def recipe_from(plain: object, *, source: str) -> Recipe:
+    """A recipe from plain values."""
+    if not isinstance(plain, Mapping):
+        raise UsageError(f"{source} is not a recipe", why="it holds no named values")
+    try:
+        return Recipe.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise _unknown_key(place, first["loc"]) from error
+        raise UsageError(
+            f"`{place}` in {source} must fit its rule, got {first.get('input')!r}", why=first["msg"]
+        ) from error
+
+
+def _unknown_key(place: str, location: tuple[int | str, ...]) -> UsageError:
+    part: Any = Recipe
+    for name in location[:-1]:
+        field = part.model_fields.get(name) if isinstance(name, str) and hasattr(part, "model_fields") else None
+        part = field.annotation if field else part
+    known = part.model_fields if hasattr(part, "model_fields") else Recipe.model_fields
+    error = unknown("recipe key", str(location[-1]), known)
+    return UsageError(f"A recipe has no key `{place}`", remedy=error.remedy)

@@ -1,0 +1,1 @@
+"""Runtimes: what computes a packaged graph. One file each; none needs torch."""

@@ -1,0 +1,1 @@
+"""Intervals and fits: how far a number can be trusted."""

@@ -1,0 +1,1 @@
+"""From labelled arrays to weights."""

@@ -1,0 +1,1 @@
+"""A small engine: batches, augmentation, loop, checkpoints."""

@@ -1,0 +1,1 @@
+"""Tasks: what is asked of a model. One file each: target, loss, decoding, names of its metrics."""
