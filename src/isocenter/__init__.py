@@ -21,13 +21,21 @@ if TYPE_CHECKING:
     from isocenter.core.geometry import Geometry
     from isocenter.core.image import Image, ImageFacts
     from isocenter.core.labels import Label, LabelSchema
+    from isocenter.core.reading import Readings
+    from isocenter.core.recipe import Recipe
+    from isocenter.core.run import Model, Run
     from isocenter.data.catalogue.pixels import Pixels
     from isocenter.data.catalogue.store import open_cohort
     from isocenter.data.files import read, write
     from isocenter.stages.convert import convert
     from isocenter.stages.doctor import doctor
+    from isocenter.stages.evaluate import evaluate
+    from isocenter.stages.explain import explain
     from isocenter.stages.ingest import ingest
+    from isocenter.stages.package import package
+    from isocenter.stages.predict import predict
     from isocenter.stages.show import show
+    from isocenter.stages.verify import verify
     from isocenter.workflows.demo import demo
 
 __version__ = "0.1.0"
@@ -41,14 +49,23 @@ _DOOR: dict[str, str] = {
     "IsocenterError": "isocenter.core.errors",
     "Label": "isocenter.core.labels",
     "LabelSchema": "isocenter.core.labels",
+    "Model": "isocenter.core.run",
     "Pixels": "isocenter.data.catalogue.pixels",
+    "Readings": "isocenter.core.reading",
+    "Recipe": "isocenter.core.recipe",
+    "Run": "isocenter.core.run",
     "convert": "isocenter.stages.convert",
     "demo": "isocenter.workflows.demo",
     "doctor": "isocenter.stages.doctor",
+    "evaluate": "isocenter.stages.evaluate",
+    "explain": "isocenter.stages.explain",
     "ingest": "isocenter.stages.ingest",
     "open_cohort": "isocenter.data.catalogue.store",
+    "package": "isocenter.stages.package",
+    "predict": "isocenter.stages.predict",
     "read": "isocenter.data.files",
     "show": "isocenter.stages.show",
+    "verify": "isocenter.stages.verify",
     "write": "isocenter.data.files",
 }
 
@@ -61,14 +78,23 @@ __all__ = [
     "IsocenterError",
     "Label",
     "LabelSchema",
+    "Model",
     "Pixels",
+    "Readings",
+    "Recipe",
+    "Run",
     "convert",
     "demo",
     "doctor",
+    "evaluate",
+    "explain",
     "ingest",
     "open_cohort",
+    "package",
+    "predict",
     "read",
     "show",
+    "verify",
     "write",
 ]
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image as Picture
 from rich.console import Console
 
+from evaluate_samples import brightness_model, squares
 from isocenter.cli import app as app_module
 from isocenter.cli import commands
 from isocenter.cli._command import Command
@@ -23,6 +24,7 @@ from isocenter.core.errors import IsocenterError, Unreadable
 from isocenter.core.optional import version
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Settings, Subject, verb
+from model_samples import tiny_model
 
 Captured = pytest.CaptureFixture[str]
 NAMES = registry.names(commands)
@@ -233,14 +235,30 @@ def scans(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def arguments(name: str, scans: Path, tmp_path: Path) -> list[str]:
+def model(tmp_path: Path) -> Path:
+    """A finished model."""
+    return tiny_model(tmp_path / "tiny.isomodel")
+
+
+@pytest.fixture
+def arguments(name: str, scans: Path, model: Path, tmp_path: Path) -> list[str]:
     """A call of the command that succeeds."""
+    if name == "evaluate":
+        return [name, str(brightness_model(tmp_path / "m.isomodel")), str(squares(tmp_path / "squares"))]
+    if name in ("plan", "train"):
+        cohort = str(squares(tmp_path / "squares"))
+        quick = ["--set", "training.steps=2", "--set", "model.settings.width=4", "--members", "1"]
+        return [name, cohort, *(["--into", str(tmp_path / "run"), *quick] if name == "train" else [])]
     known: dict[str, list[str]] = {
         "convert": [str(scans), "--into", str(tmp_path / "converted"), "--format", "npy"],
         "doctor": [],
+        "explain": [str(model), str(next(scans.rglob("*.png"))), "--method", "occlusion"],
         "ingest": [str(scans), "--into", str(tmp_path / "cohort")],
         "list": [],
+        "package": [str(model), "--into", str(tmp_path / "packaged.isomodel"), "--overwrite"],
+        "predict": [str(model), str(scans), "--into", str(tmp_path / "readings")],
         "show": [str(scans)],
+        "verify": [str(model)],
     }
     return [name, *known[name]]
 
@@ -262,8 +280,10 @@ def test_every_command_prints_one_versioned_document(name: str, arguments: list[
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in {"list", "doctor", "demo"}])
 def test_every_command_refuses_what_is_not_there_with_one_message(name: str, tmp_path: Path, capsys: Captured) -> None:
-    options = [] if name == "show" else ["--into", str(tmp_path / "out")]
-    code = run([name, str(tmp_path / "nowhere"), *options])
+    endings = {"package": "out.isomodel", "plan": "out.yaml"}
+    options = [] if name in {"show", "verify"} else ["--into", str(tmp_path / endings.get(name, "out"))]
+    more = [str(tmp_path / "elsewhere")] if name in {"predict", "explain"} else []
+    code = run([name, str(tmp_path / "nowhere"), *more, *options])
     said = capsys.readouterr()
     assert code in {1, 2}
     assert said.out == ""

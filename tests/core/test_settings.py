@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from isocenter.core.errors import UnknownName, UsageError
 from isocenter.core.progress import Progress, Silent, tracked
-from isocenter.core.settings import Settings, Short, Subject, Verb, build, is_subject, verb
+from isocenter.core.settings import Argument, Settings, Short, Subject, Verb, build, is_subject, verb
 
 
 class BrewSettings(Settings):
@@ -141,3 +141,33 @@ def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(tracked("ab", Silent(), "Reading")) == ["a", "b"]
     Silent().say("hush")
     assert capsys.readouterr() == ("", "")
+
+
+class PourSettings(Settings):
+    """How to pour."""
+
+    pot: Subject[str]
+    """From what."""
+    cups: Argument[tuple[str, ...]] = ()
+    """Into what."""
+
+
+@verb(PourSettings)
+def pour(settings: PourSettings, progress: Progress) -> tuple[str, ...]:
+    """Pour into cups."""
+    return settings.cups
+
+
+def test_what_may_stand_without_a_name_follows_the_subject() -> None:
+    assert pour("pot", "a") == ("a",)
+    assert pour("pot", "a", "b") == pour("pot", cups=("a", "b")) == pour("pot", ("a", "b")) == ("a", "b")
+    assert pour("pot") == ()
+    assert [one.kind.name for one in inspect.signature(pour).parameters.values()] == [
+        "POSITIONAL_ONLY",
+        "POSITIONAL_OR_KEYWORD",
+    ]
+
+
+def test_too_many_values_without_a_name_are_a_slip_of_the_program() -> None:
+    with pytest.raises(TypeError, match="only the subject"):
+        brew("tea", "milk")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from isocenter.drawing import charts, look
+from isocenter.drawing import charts, look, sheet
 
 COUNTS = {"nodule": 20, "无结节": 22, "a name that is far too long to stand beside a bar": 1}
 ROWS = {"train": {"nodule": 20, "clear": 22}, "test": {"clear": 6}}
@@ -55,7 +55,7 @@ def test_many_bins_do_not_crowd_the_axis() -> None:
 
 
 def test_charts_do_without_a_chinese_font(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts, "chinese_font", lambda: None)
+    monkeypatch.setattr(sheet, "chinese_font", lambda: None)
     assert charts.balance({"nodule": 1}).startswith(b"\x89PNG")
 
 
@@ -72,6 +72,6 @@ def test_a_font_that_matplotlib_has_not_seen_is_made_known() -> None:
             self.ttflist.append(SimpleNamespace(fname=path, name="Some Font"))
 
     manager = SimpleNamespace(fontManager=Manager())
-    assert charts._registered(manager, "/some.ttf") == "Some Font"
-    assert charts._registered(manager, "/some.ttf") == "Some Font"
+    assert sheet._registered(manager, "/some.ttf") == "Some Font"
+    assert sheet._registered(manager, "/some.ttf") == "Some Font"
     assert seen == ["/some.ttf"]

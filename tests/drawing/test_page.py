@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from base64 import b64decode
-from html.parser import HTMLParser
 from importlib.resources import files
 from string import Formatter
 
@@ -22,9 +21,9 @@ from isocenter.drawing.page import (
     TileView,
     cohort_page,
 )
+from page_outline import Outline
 
 EVIL = "<script>alert('x')</script>"
-VOID = {"meta", "img", "br", "rect", "line", "path", "circle"}
 
 VIEW = CohortView(
     name=f"chest {EVIL}",
@@ -60,34 +59,6 @@ VIEW = CohortView(
     made="2026-11-20",
     version="1.2.3",
 )
-
-
-class Outline(HTMLParser):
-    """Checks that tags are closed in order, and collects what a browser would fetch, show or run."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data.strip())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module", params=["en", "zh"])

@@ -10,6 +10,7 @@ from PIL import Image as Picture
 
 import isocenter as iso
 from isocenter.core.errors import UnknownName
+from isocenter.core.fingerprint import Machine
 from isocenter.core.optional import EXTRAS
 from isocenter.stages import doctor as stage
 from isocenter.stages.list import KINDS, list_kinds
@@ -19,6 +20,12 @@ def test_a_sound_installation_is_healthy_and_every_extra_is_named() -> None:
     result = iso.doctor()
     assert result.healthy
     assert {f"extra `{extra}`" for extra, _ in EXTRAS.values()} <= {one.what for one in result.findings}
+
+
+def test_the_machine_is_told_as_a_training_will_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "machine", lambda: Machine(cores=3, free_memory=5 * 10**9, bf16=True))
+    told = {one.what: one.detail for one in iso.doctor().findings}
+    assert (told["processors"], told["memory"]) == ("3 cores, with bf16", "5.0 GB free")
 
 
 def test_what_is_missing_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import click
 from pydantic.fields import FieldInfo
 from rich.console import Console
 
-from isocenter.core.settings import Settings, Short, Verb, is_subject
+from isocenter.core.settings import Settings, Short, Verb, is_argument, is_subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,14 @@ def given_values(settings: type[Settings], values: dict[str, Any]) -> dict[str, 
 
 def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     kind, several = _kind(field.annotation)
-    if is_subject(field):
+    if is_subject(field) or is_argument(field):
         required = field.is_required()
         return click.Argument([name], type=kind, nargs=-1 if several else 1, required=required)
-    spellings = [f"--{name.replace('_', '-')}", *(f"-{one.letter}" for one in field.metadata if isinstance(one, Short))]
+    # a word that Python keeps for itself ends in an underscore there, and only there
+    spellings = [
+        f"--{name.rstrip('_').replace('_', '-')}",
+        *(f"-{one.letter}" for one in field.metadata if isinstance(one, Short)),
+    ]
     if kind is bool:
         return click.Option([*spellings, name], is_flag=True, help=field.description)
     return click.Option(

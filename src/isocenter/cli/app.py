@@ -12,7 +12,10 @@ from isocenter.core import registry
 from isocenter.core.errors import IsocenterError, UsageError
 from isocenter.core.optional import version
 
-ORDER = ("demo", "ingest", "show", "convert", "list", "doctor")
+ORDER = (
+    *("demo", "ingest", "show", "plan", "train", "evaluate", "explain", "predict", "package", "verify"),
+    *("convert", "list", "doctor"),
+)
 """The order in which help lists the commands: that of the work. Others follow by name."""
 
 

@@ -11,7 +11,7 @@ from isocenter.cli._command import Command, given_values, parameters
 from isocenter.cli.console import Shown, log, output, print_error, print_json
 from isocenter.core import registry
 from isocenter.core.errors import IsocenterError, StorageProblem
-from isocenter.core.settings import build
+from isocenter.core.settings import build, is_argument, is_subject
 
 
 def loaded(name: str) -> click.Command:
@@ -44,11 +44,11 @@ def loaded(name: str) -> click.Command:
 
 
 def _help(command: Command, settings: Any) -> str:
-    """The verb's docstring, and what its subject is."""
-    subject = settings.subject()
-    about = settings.model_fields[subject].description if subject else None
-    text = command.verb.__doc__ or ""
-    return f"{text}\n\n{subject.upper()}: {about}" if subject and about else text
+    """The verb's docstring, and what its subject and other unnamed arguments are."""
+    fields = settings.model_fields.items()
+    unnamed = [(name, field.description) for name, field in fields if is_subject(field) or is_argument(field)]
+    about = [f"{name.upper()}: {description}" for name, description in unnamed if description]
+    return "\n\n".join([command.verb.__doc__ or "", *about])
 
 
 def _fail(error: IsocenterError, *, json_wanted: bool, debug: bool) -> NoReturn:

@@ -68,6 +68,9 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.cases)
 
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
     def __repr__(self) -> str:
         return f"Cohort({self.name!r}, {len(self)} cases, {self.folder.as_posix()})"
 

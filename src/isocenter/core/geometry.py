@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class Geometry:
         return hash((self.affine.tobytes(), self.spacing_known, self.placed))
 
     @classmethod
+    @cache
     def unknown(cls) -> Geometry:
         """The geometry of a picture that says nothing of its size or place."""
         return cls(np.eye(4), spacing_known=False, placed=False)
@@ -131,6 +133,17 @@ class Geometry:
         """The geometry after cropping so that index `start` (x, y, z) becomes the first voxel."""
         affine = self.affine.copy()
         affine[:3, 3] = self.points(np.asarray(start, dtype=float))
+        return replace(self, affine=affine)
+
+    def regridded(self, size: Sequence[int], steps: Sequence[int]) -> Geometry:
+        """The geometry after the extent of `size` (x, y, z) voxels is divided into `steps` of them instead.
+
+        The outer edges of the image stay where they are; centres and distances of its voxels move.
+        """
+        factors = np.asarray(size, dtype=float) / np.asarray(steps, dtype=float)
+        affine = self.affine.copy()
+        affine[:3, :3] = affine[:3, :3] * factors
+        affine[:3, 3] = self.points((factors - 1) / 2)
         return replace(self, affine=affine)
 
     def rearranged(self, order: Sequence[int], flips: Sequence[bool], size: Sequence[int]) -> Geometry:

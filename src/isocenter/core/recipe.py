@@ -97,6 +97,8 @@ class AugmentationRecipe(_Part):
     """Two images and their labels are blended by a Beta(a, a) share of this a."""
     channel_drop: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of images of which one channel is blanked, so that a missing one is bearable."""
+    trial: int = Field(default=0, ge=0)
+    """Steps for which stronger variations are tried before training; 0 to take the ones above as they stand."""
 
 
 class TrainingRecipe(_Part):
@@ -157,8 +159,8 @@ class DecisionRecipe(_Part):
 class ComputeRecipe(_Part):
     """What the machine is asked for."""
 
-    threads: int = Field(default=0, ge=0)
-    """Processor cores; 0 for all."""
+    threads: int = Field(default=1, ge=1)
+    """Processor cores; another number gives other last bits."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the network runs while it learns."""
     budget: float | None = Field(default=None, gt=0.0)

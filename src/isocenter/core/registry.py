@@ -22,8 +22,7 @@ from isocenter.core.errors import UnknownName
 
 def names(shelf: ModuleType) -> list[str]:
     """What stands on a shelf, in alphabetical order."""
-    own = [module.name for module in iter_modules(shelf.__path__) if not module.name.startswith("_")]
-    return sorted({*own, *_foreign(shelf)})
+    return sorted({*_own(tuple(shelf.__path__)), *_foreign(shelf)})
 
 
 def blurb(shelf: ModuleType, name: str) -> str:
@@ -58,6 +57,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
 
 def _kind(shelf: ModuleType) -> str:
     return shelf.__name__.rsplit(".", 1)[-1].removesuffix("s")
+
+
+@cache
+def _own(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """The files of a shelf, listed once: a format is asked for again with every image."""
+    return tuple(module.name for module in iter_modules(folders) if not module.name.startswith("_"))
 
 
 def _foreign(shelf: ModuleType) -> dict[str, metadata.EntryPoint]:

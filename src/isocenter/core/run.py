@@ -43,6 +43,9 @@ class Model:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     def predict(self, *sources: Any, **options: Any) -> Any:
         """Read new cases; see `isocenter.predict`."""
         return _verb("predict")(self.path, sources=tuple(str(source) for source in sources), **options)
@@ -62,6 +65,9 @@ class Run:
 
     folder: Path
     report: TrainReport | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
 
     @property
     def model(self) -> Model:

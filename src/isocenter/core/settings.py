@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
@@ -22,6 +23,11 @@ class SubjectMarker:
 
 
 @dataclass(frozen=True)
+class ArgumentMarker:
+    """Marks a field that may follow the subject without its name, on the command line."""
+
+
+@dataclass(frozen=True)
 class Short:
     """A one-letter spelling of an option."""
 
@@ -30,6 +36,7 @@ class Short:
 
 Given = TypeVar("Given")
 Subject = Annotated[Given, SubjectMarker()]
+Argument = Annotated[Given, ArgumentMarker()]
 
 
 class Settings(BaseModel):
@@ -40,9 +47,10 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _one_or_several(cls, given: Any) -> Any:
-        """Where several values may stand, one may stand alone; a path may stand for its text."""
+        """Where several values may stand, one may stand alone; a path for its text; a cohort or run for its place."""
         if not isinstance(given, dict):
             return given
+        given = {name: Path(value) if isinstance(value, PathLike) else value for name, value in given.items()}
         several = {name for name, field in cls.model_fields.items() if get_origin(_bare(field.annotation)) is tuple}
         return {name: _as_tuple(value) if name in several else value for name, value in given.items()}
 
@@ -55,6 +63,11 @@ class Settings(BaseModel):
 def is_subject(field: FieldInfo) -> bool:
     """Whether a field is the command's subject."""
     return any(isinstance(mark, SubjectMarker) for mark in field.metadata)
+
+
+def is_argument(field: FieldInfo) -> bool:
+    """Whether a field follows the subject without its name, on the command line."""
+    return any(isinstance(mark, ArgumentMarker) for mark in field.metadata)
 
 
 Chosen = TypeVar("Chosen", bound=Settings)
@@ -72,22 +85,38 @@ class Verb(Generic[Chosen, Result]):
         self.__module__ = function.__module__
         self.__signature__ = _signature(settings)
 
-    def __call__(self, subject: Any = None, /, *, progress: Progress | None = None, **options: Any) -> Result:
-        """Run the stage."""
-        return self.function(self._settings(subject, options), progress or Silent())
+    def __call__(
+        self, subject: Any = None, /, *following: Any, progress: Progress | None = None, **options: Any
+    ) -> Result:
+        """Run the stage; what follows the subject without a name is what may do so on the command line."""
+        return self.function(self._settings(subject, following, options), progress or Silent())
 
-    def _settings(self, subject: Any, options: dict[str, Any]) -> Chosen:
+    def _settings(self, subject: Any, following: tuple[Any, ...], options: dict[str, Any]) -> Chosen:
         if isinstance(subject, self.settings) and not options:
             return subject
         name = self.settings.subject()
         if name is not None and subject is not None:
             options = {name: subject, **options}
-        return build(self.settings, options)
+        return build(self.settings, {**_unnamed(self.settings, following), **options})
 
 
 def verb(settings: type[Chosen]) -> Callable[[Callable[[Chosen, Progress], Result]], Verb[Chosen, Result]]:
     """Join a stage's function to its settings."""
     return lambda function: Verb(settings, function)
+
+
+def _unnamed(settings: type[Settings], given: tuple[Any, ...]) -> dict[str, Any]:
+    """The fields meant by values without a name; the last of them takes the rest where it may hold several."""
+    names = [name for name, field in settings.model_fields.items() if is_argument(field)]
+    if not names and given:
+        raise TypeError(f"only the subject may stand without a name, got {len(given)} more")
+    placed = dict(zip(names, given, strict=False))
+    if len(given) >= len(names) > 0 and get_origin(_bare(settings.model_fields[names[-1]].annotation)) is tuple:
+        rest = given[len(names) - 1 :]
+        return {**placed, names[-1]: rest[0] if len(rest) == 1 else rest}
+    if len(given) > len(names):
+        raise TypeError(f"at most {len(names) + 1} values may stand without a name, got {len(given) + 1}")
+    return placed
 
 
 def build(settings: type[Chosen], options: dict[str, Any]) -> Chosen:
@@ -117,7 +146,8 @@ def _signature(settings: type[Settings]) -> inspect.Signature:
     """What editors and `help()` show: the subject first, the rest by keyword."""
     parameters = []
     for name, field in settings.model_fields.items():
-        kind = inspect.Parameter.POSITIONAL_ONLY if is_subject(field) else inspect.Parameter.KEYWORD_ONLY
+        kind: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD if is_argument(field) else inspect.Parameter.KEYWORD_ONLY
+        kind = inspect.Parameter.POSITIONAL_ONLY if is_subject(field) else kind
         default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=cast(Any, field.annotation)))
     parameters.sort(key=lambda parameter: (parameter.kind, parameter.default is not inspect.Parameter.empty))

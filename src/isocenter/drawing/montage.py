@@ -64,7 +64,7 @@ def tile(
         window = window_for(image)
     plane, marked, proportion = _hung(image, mask)
     pixels = picture(image, plane, window)
-    drawn = _scaled(pixels, proportion, size, exact=image.intensity == Intensity.LABEL)
+    drawn = scaled(pixels, proportion, size, exact=image.intensity == Intensity.LABEL)
     if marked is not None:
         drawn = outlined(drawn, _nearest(marked[0], drawn.shape[:2]))
     return Tile(drawn, caption, tag)
@@ -174,8 +174,8 @@ def _hung(image: Image, mask: Image | None) -> tuple[NDArray[Any], NDArray[Any] 
     place = _most_marked(telling, axis, turned.array.shape[axis + 1])
     x, y, z = turned.geometry.spacing
     proportion = (y / x, z / x, z / y)[axis]
-    marked = None if turned_mask is None else _cut(turned_mask.array, axis, place)
-    return _cut(turned.array, axis, place), marked, proportion
+    marked = None if turned_mask is None else cut(turned_mask.array, axis, place)
+    return cut(turned.array, axis, place), marked, proportion
 
 
 def _first_time(image: Image) -> Image:
@@ -204,13 +204,13 @@ def _most_marked(mask: Image | None, axis: int, extent: int) -> int:
     return extent // 2
 
 
-def _cut(array: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
+def cut(array: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
     """A plane of an array (channel, z, y, x) in LPS, turned so that anterior, or else the head, is up."""
     plane = np.take(array, place, axis=axis + 1)
     return plane if axis == 0 else plane[:, ::-1]
 
 
-def _scaled(pixels: Pixels, proportion: float, size: int, *, exact: bool) -> Pixels:
+def scaled(pixels: Pixels, proportion: float, size: int, *, exact: bool) -> Pixels:
     """A picture of true proportions whose longer edge is `size`."""
     height, width = pixels.shape[0] * proportion, float(pixels.shape[1])
     factor = size / max(height, width)

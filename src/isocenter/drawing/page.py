@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from statistics import median
 from typing import Any
 
-from isocenter.core.words import say
 from isocenter.drawing.look import PALETTE, binned, number, share
 from isocenter.drawing.montage import Tile, png
+from isocenter.drawing.template import inlined, rendered, sentences
 
-_HTML_LANGUAGES = {"en": "en", "zh": "zh-Hans"}
 _PATHS_SHOWN, _REASONS_SHOWN = 3, 40
 
 
@@ -132,19 +129,12 @@ def cohort_page(view: CohortView, lang: str = "en") -> str:
         view: what to show.
         lang: `en` or `zh`.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    def sentence(key: str, **values: Any) -> str:
-        return say(f"page.{key}", lang, **values)
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["count"] = lambda value: f"{value:,}"
-    template = environment.from_string(
-        files("isocenter.drawing").joinpath("cohort.html.j2").read_text(encoding="utf-8")
-    )
-    return template.render(
+    sentence = sentences("page", lang)
+    return rendered(
+        "cohort.html.j2",
+        package="isocenter.drawing",
+        lang=lang,
         view=view,
-        lang=_HTML_LANGUAGES[lang],
         t=sentence,
         labels=[_label(one, sentence) for one in view.labels],
         splits=_splits(view, sentence),
@@ -297,7 +287,7 @@ def _tiles(view: CohortView) -> list[dict[str, Any]]:
             colours.setdefault(name, PALETTE[position % len(PALETTE)])
     return [
         {
-            "source": "data:image/png;base64," + b64encode(one.png).decode("ascii"),
+            "source": inlined(one.png),
             "caption": one.caption,
             "tag": one.tag,
             "colour": colours.get(one.tag, PALETTE[-1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from unicodedata import east_asian_width
 
@@ -47,6 +48,17 @@ def sparkline(values: Sequence[float], *, most: int = 16) -> str:
     counts = binned(values, most=most).counts
     top = max(counts, default=0)
     return "".join(_STEPS[min(7, round(7 * count / top))] if count else " " for count in counts)
+
+
+def trend(values: Sequence[float], *, most: int = 40) -> str:
+    """How a number rose and fell, as one word of little columns from its lowest to its highest."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return ""
+    shown = [known[place * len(known) // most] for place in range(most)] if len(known) > most else known
+    shown = [*shown[:-1], known[-1]]
+    low, high = min(shown), max(shown)
+    return "".join(_STEPS[round(7 * (value - low) / (high - low))] if high > low else _STEPS[3] for value in shown)
 
 
 def columns(text: str) -> int:

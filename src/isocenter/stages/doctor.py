@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from isocenter.core.errors import IsocenterError
+from isocenter.core.machine import machine
 from isocenter.core.optional import EXTRAS, present, version
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Settings, Subject, verb
@@ -63,18 +63,20 @@ def doctor(settings: DoctorSettings, progress: Progress) -> Examination:
 
 
 def _machine() -> list[Finding]:
-    import psutil
-
-    memory = psutil.virtual_memory()
+    found = machine()
     disk = shutil.disk_usage(Path.cwd())
     return [
         Finding(what="Python", state="good", detail=f"{platform.python_version()} on {platform.system()}"),
-        Finding(what="processors", state="good", detail=counted(usable_cores(), "core")),
+        Finding(
+            what="processors",
+            state="good",
+            detail=f"{counted(found.cores, 'core')}, {'with' if found.bf16 else 'without'} bf16",
+        ),
         Finding(
             what="memory",
-            state="good" if memory.available > LITTLE_MEMORY else "bad",
-            detail=f"{sized(memory.available)} free of {sized(memory.total)}",
-            remedy="" if memory.available > LITTLE_MEMORY else "Close other programs before training",
+            state="good" if found.free_memory > LITTLE_MEMORY else "bad",
+            detail=f"{sized(found.free_memory)} free",
+            remedy="" if found.free_memory > LITTLE_MEMORY else "Close other programs before training",
         ),
         Finding(
             what="disk",
@@ -83,12 +85,6 @@ def _machine() -> list[Finding]:
             remedy="" if disk.free > LITTLE_DISK else "Free some space; the pixel cache of a cohort may be deleted",
         ),
     ]
-
-
-def usable_cores() -> int:
-    """The processors that this process may use, which a container may limit."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _packages() -> list[Finding]:

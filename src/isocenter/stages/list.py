@@ -1,4 +1,4 @@
-"""List what Isocenter knows of a kind: formats, layouts, archives, commands."""
+"""List what Isocenter knows of a kind: formats, layouts, tasks, models, metrics and others."""
 
 from __future__ import annotations
 
@@ -10,15 +10,29 @@ from isocenter.core import registry
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Settings, Subject, verb
 from isocenter.data import archives, formats, layouts
+from isocenter.delivery import runtimes
+from isocenter.evidence import explainers, metrics
+from isocenter.learning import models
+from isocenter.pathway import prepare, tasks
 
-KINDS: dict[str, ModuleType] = {"archives": archives, "formats": formats, "layouts": layouts}
+KINDS: dict[str, ModuleType] = {
+    "archives": archives,
+    "explainers": explainers,
+    "formats": formats,
+    "layouts": layouts,
+    "metrics": metrics,
+    "models": models,
+    "runtimes": runtimes,
+    "steps": prepare,
+    "tasks": tasks,
+}
 
 
 class ListSettings(Settings):
     """Which kind to list."""
 
     kind: Subject[str | None] = None
-    """formats, layouts or archives; all of them unless given."""
+    """archives, explainers, formats, layouts, metrics, models, runtimes, steps or tasks; all of them unless given."""
 
 
 class Entry(BaseModel):

@@ -10,6 +10,8 @@ import pytest
 import isocenter as iso
 from isocenter.core.errors import Unreadable
 from isocenter.core.image import ImageFacts
+from isocenter.core.progress import Silent
+from isocenter.data.catalogue import pixels as module
 from isocenter.data.catalogue.store import Catalogue
 
 
@@ -55,4 +57,39 @@ def test_an_image_that_is_not_kept_leaves_no_trace(series: tuple[Path, ImageFact
     Path(facts.files[2]).write_bytes(b"another")
     with pytest.raises(Unreadable, match="changed since"):
         pixels.image(facts, keep=False)
+    pixels.close()
+
+
+def test_contents_are_hashed_once_and_files_that_changed_are_named(
+    series: tuple[Path, ImageFacts], written: list[int]
+) -> None:
+    folder, facts = series
+    pixels = iso.Pixels(iso.open_cohort(folder))
+    known, troubles = pixels.contents([*facts.files, *facts.files], Silent())
+    assert (list(known), troubles, written) == (list(facts.files), {}, [5])
+    Path(facts.files[1]).unlink()
+    Path(facts.files[3]).write_bytes(b"another")
+    fewer, troubles = pixels.contents(facts.files, Silent())
+    assert fewer == {path: known[path] for path in facts.files if path not in troubles}
+    assert "is gone" in troubles[facts.files[1]]
+    assert "changed since" in troubles[facts.files[3]]
+    assert written == [5]
+    pixels.close()
+
+
+def test_a_file_that_cannot_be_hashed_is_no_crash(
+    series: tuple[Path, ImageFacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, facts = series
+
+    def broken(path: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(module, "file_digest", broken)
+    pixels = iso.Pixels(iso.open_cohort(folder))
+    known, troubles = pixels.contents(facts.files, Silent())
+    assert known == {}
+    assert all("Input/output error" in reason for reason in troubles.values())
+    with pytest.raises(Unreadable, match="Input/output error"):
+        pixels.image(facts)
     pixels.close()

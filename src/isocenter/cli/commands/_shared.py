@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.table import Table
 
 from isocenter.core.cohort import Refusal
+from isocenter.core.reading import Measure
 from isocenter.core.words import counted
 from isocenter.drawing.terminal import bars
 
@@ -27,6 +29,18 @@ def show_refusals(refused: Sequence[Refusal], console: Console) -> None:
         console.print(f"  {first}{more}: {reason}", markup=False)
     if len(reasons) > MOST_REASONS:
         console.print(f"  and {len(reasons) - MOST_REASONS} more reasons; `--json` lists every file", markup=False)
+
+
+def show_measures(measures: Sequence[Measure], console: Console, *, title: str) -> None:
+    """Numbers with their intervals and what they rest on."""
+    if not measures:
+        return
+    table = Table(title, "value", "95 % interval", "n", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for one in measures:
+        value = "-" if one.value is None else f"{one.value:.3f}"
+        interval = "-" if one.low is None or one.high is None else f"{one.low:.3f} to {one.high:.3f}"
+        table.add_row(one.name.replace("_", " "), value, interval, f"{one.n:,}")
+    console.print(table)
 
 
 def show_labels(labels: Mapping[str, Mapping[str, int]], splits: Mapping[str, int], console: Console) -> None:

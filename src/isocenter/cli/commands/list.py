@@ -1,4 +1,4 @@
-"""List what Isocenter knows: formats, layouts, archives."""
+"""List what Isocenter knows: formats, layouts, tasks, models, metrics, explainers and others."""
 
 from __future__ import annotations
 

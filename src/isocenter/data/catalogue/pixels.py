@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from isocenter.core.cohort import Cohort
 from isocenter.core.errors import Unreadable
 from isocenter.core.image import Image, ImageFacts
 from isocenter.core.labels import MaskValue
-from isocenter.data.catalogue.store import Catalogue
+from isocenter.core.progress import Progress
+from isocenter.data.catalogue.store import Catalogue, batches
 from isocenter.data.files import read_facts
-from isocenter.data.formats._shared import ReadOptions
+from isocenter.data.formats._shared import ReadOptions, guarded
 from isocenter.data.mask_reading import read_mask_value
 from isocenter.storage.cache import ArrayCache, image_from_cache, image_to_cache, key_of
 
@@ -69,6 +70,29 @@ class Pixels:
         about = ("mask", value.model_dump_json(exclude={"files"}))
         return self._made(value.files, about, lambda: read_mask_value(value), keep)
 
+    def contents(self, paths: Iterable[str], progress: Progress) -> tuple[dict[str, str], dict[str, str]]:
+        """The content hash of each file, and for the others the reason why they cannot be used; no pixel is decoded.
+
+        A file that was hashed before is only asked for its size and time.
+        """
+        sound: list[str] = []
+        troubles: dict[str, Unreadable] = {}
+        for path in dict.fromkeys(paths):
+            try:
+                with guarded(path):
+                    self._check(path)
+                sound.append(path)
+            except Unreadable as error:
+                troubles[path] = error
+        fresh = [path for path in sound if self._catalogue.stored(path) not in self._digests]
+        if fresh:
+            progress.start("Hashing files", len(fresh))
+        for part in batches(fresh):
+            troubles |= self._hash(part)
+            progress.advance(len(part))
+        known = {path: self._digests[self._catalogue.stored(path)] for path in sound if path not in troubles}
+        return known, {path: error.reason for path, error in troubles.items()}
+
     def _made(self, files: Sequence[str], about: Sequence[str], make: Callable[[], Image], keep: bool) -> Image:
         """What is made of some files, from the cache where it was made before."""
         for path in files:
@@ -97,11 +121,24 @@ class Pixels:
     def _digests_of(self, files: Sequence[str]) -> list[str]:
         """The content hashes of files; those that are new are written down at once."""
         stored = {self._catalogue.stored(path): path for path in files}
-        fresh = {name: file_digest(Path(path)) for name, path in stored.items() if name not in self._digests}
-        if fresh:
-            self._catalogue.remember_digests(fresh)
-            self._digests.update(fresh)
+        for error in self._hash([path for name, path in stored.items() if name not in self._digests]).values():
+            raise error
         return [self._digests[name] for name in stored]
+
+    def _hash(self, paths: Sequence[str]) -> dict[str, Unreadable]:
+        """Hash files and write the hashes down at once; returns what went wrong with which."""
+        found: dict[str, str] = {}
+        troubles: dict[str, Unreadable] = {}
+        for path in paths:
+            try:
+                with guarded(path):
+                    found[self._catalogue.stored(path)] = file_digest(Path(path))
+            except Unreadable as error:
+                troubles[path] = error
+        if found:
+            self._catalogue.remember_digests(found)
+            self._digests.update(found)
+        return troubles
 
 
 def file_digest(path: Path) -> str:

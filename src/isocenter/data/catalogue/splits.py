@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isocenter.core.errors import UsageError
+from isocenter.core.words import counted
+
 SHARES: dict[str, float] = {"train": 0.70, "val": 0.15, "test": 0.15}
 FEWEST_BLOCKS = 3
 """With fewer patients than splits there is nothing to divide."""
@@ -68,6 +71,21 @@ def carve_validation(members: Sequence[Member], *, seed: int) -> dict[str, str]:
     given: dict[str, str] = {}
     _deal(blocks, shares, defaultdict(Counter), given, np.random.default_rng(seed))
     return {key: split for key, split in given.items() if split == "val"}
+
+
+def folds(members: Sequence[Member], *, count: int, seed: int) -> dict[str, int]:
+    """Which of so many equal parts each case belongs to, by key; what is tied together stays together."""
+    free = [Member(one.key, one.patient, one.group, one.stratum, None) for one in members]
+    blocks = _blocks(free)
+    if len(blocks) < count:
+        raise UsageError(
+            f"{counted(len(blocks), 'patient')} cannot be divided into {count} parts",
+            remedy="Ask for fewer folds, or validate on a split: `--set validation.design=split`",
+        )
+    given: dict[str, str] = {}
+    shares = {str(number): 1.0 / count for number in range(count)}
+    _deal(blocks, shares, defaultdict(Counter), given, np.random.default_rng(seed))
+    return {key: int(number) for key, number in given.items()}
 
 
 def _missing_shares(official: set[str], *, grown: bool) -> dict[str, float]:

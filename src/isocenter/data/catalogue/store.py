@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from isocenter.core.case import Case
@@ -135,10 +135,10 @@ class Catalogue:
 
     def remember_digests(self, digests: Mapping[str, str]) -> None:
         """Keep the content hashes of files."""
-        table = tables.files
+        statement = update(tables.files).where(tables.files.c.path == bindparam("stored"))
+        rows = [{"stored": path, "hashed": digest} for path, digest in digests.items()]
         with self.writing() as connection:
-            for path, digest in digests.items():
-                connection.execute(update(table).where(table.c.path == path).values(digest=digest))
+            connection.execute(statement.values(digest=bindparam("hashed")), rows)
 
     def move_files(self, moves: Mapping[str, str]) -> None:
         """Follow files that were moved; their images stay the same images of the same cases."""

@@ -39,3 +39,19 @@ class Explainer:
     """
 
     explain: Callable[[Explained, NDArray[Any], int], NDArray[np.float32]]
+
+
+BATCH_BYTES = 64 * 2**20
+"""How much a batch of inputs may hold at once: explaining must not cost more memory than reading."""
+
+
+def batch_size(one: NDArray[Any], *, most: int = 64) -> int:
+    """How many copies of an array are computed at once."""
+    return max(1, min(most, BATCH_BYTES // max(one.nbytes, 1)))
+
+
+def blanked(pixels: NDArray[Any], where: NDArray[np.bool_], blank: tuple[float, ...]) -> NDArray[Any]:
+    """A case's stored pixels (channels, ...) with nothing left where the mask (...) says so."""
+    ground = np.asarray(blank, dtype=np.float64).reshape(-1, *([1] * where.ndim))
+    stored = np.rint(ground) if np.issubdtype(pixels.dtype, np.integer) else ground
+    return np.where(where, stored.astype(pixels.dtype), pixels)

@@ -6,12 +6,15 @@ rule that it declares. `truth` and `scores` have a row per case:
     classes   truth (n,) whole numbers; scores (n, classes) probabilities; called (n,) the class decided for
     several   truth (n, classes) 0, 1 or NaN; scores (n, classes) probabilities; called (n, classes) 0 or 1
     number    truth (n,), scores (n,) in the label's unit; called is scores
+
+Intervals ask each metric a thousand times, and scikit-learn's checks of its arguments alone take milliseconds each
+time. So the short formulas are written out here in numpy, and a test holds each equal to scikit-learn or scipy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +40,8 @@ class Answers:
     called: Array
     positive: int = 1
     classes: tuple[str, ...] = ()
+    _columns: list[Column] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What `columns` makes of them, kept because ten metrics ask for it."""
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -63,6 +68,7 @@ class Metric:
         better: the direction in which it is better.
         rule: what is done where it is not defined, in one sentence.
         measure: the formula.
+        in_unit: whether its value has the unit of the label.
     """
 
     forms: tuple[Literal["classes", "several", "number"], ...]
@@ -71,6 +77,7 @@ class Metric:
     better: Literal["higher", "lower"]
     rule: str
     measure: Callable[[Answers], float]
+    in_unit: bool = False
 
 
 UNDEFINED = float("nan")
@@ -80,3 +87,92 @@ def mean_defined(values: list[float]) -> float:
     """The mean of the values that are defined; NaN where none is."""
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else UNDEFINED
+
+
+def share(part: float, whole: float) -> float:
+    """`part` of `whole`; not defined where there is nothing to have a part of."""
+    return float(part / whole) if whole else UNDEFINED
+
+
+def mean(values: Array) -> float:
+    """The mean; not defined where there are no values."""
+    return float(values.mean()) if values.size else UNDEFINED
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One class against the rest: whether it was true, how probable it was said to be, and whether it was called."""
+
+    truth: NDArray[np.bool_]
+    score: Array
+    called: NDArray[np.bool_]
+
+    @property
+    def found(self) -> int:
+        """True positives."""
+        return int(np.count_nonzero(self.truth & self.called))
+
+    @property
+    def missed(self) -> int:
+        """False negatives."""
+        return int(np.count_nonzero(self.truth & ~self.called))
+
+    @property
+    def false_alarms(self) -> int:
+        """False positives."""
+        return int(np.count_nonzero(~self.truth & self.called))
+
+    @property
+    def cleared(self) -> int:
+        """True negatives."""
+        return int(np.count_nonzero(~self.truth & ~self.called))
+
+
+def columns(answers: Answers) -> list[Column]:
+    """What a yes-or-no formula is given: the positive one of two classes, each class of more, each of several findings.
+
+    Cases whose truth is unknown are left out of the column in which it is.
+    """
+    if not answers._columns:
+        answers._columns.extend(_columns(answers))
+    return answers._columns
+
+
+def _columns(answers: Answers) -> list[Column]:
+    # A column is read several times, so it is laid out in one piece first.
+    scores = np.ascontiguousarray(answers.scores.T)
+    if answers.form == "several":
+        truth, called = np.ascontiguousarray(answers.truth.T), np.ascontiguousarray(answers.called.T) == 1
+        whole = zip(truth == 1, scores, called, ~np.isnan(truth), strict=True)
+        return [
+            Column(yes, score, call) if known.all() else Column(yes[known], score[known], call[known])
+            for yes, score, call, known in whole
+        ]
+    wanted = [answers.positive] if len(scores) == 2 else range(len(scores))
+    return [Column(answers.truth == place, scores[place], answers.called == place) for place in wanted]
+
+
+def over_columns(formula: Callable[[Column], float]) -> Callable[[Answers], float]:
+    """A yes-or-no formula as a metric: the mean over the columns in which it is defined."""
+    return lambda answers: mean_defined([formula(column) for column in columns(answers)])
+
+
+def confusion(answers: Answers) -> Array:
+    """How many cases of each class (rows) were called each class (columns)."""
+    classes = answers.scores.shape[1]
+    cells = np.bincount(
+        answers.truth.astype(np.int64) * classes + answers.called.astype(np.int64), minlength=classes**2
+    )
+    return cells.reshape(classes, classes)
+
+
+def agreement(answers: Answers, weights: Array) -> float:
+    """Kappa: disagreement, weighed by how far apart two classes are, against what chance would give.
+
+    Args:
+        answers: of the form `classes`.
+        weights: of each truth (rows) called each class (columns); 0 on the diagonal.
+    """
+    table = confusion(answers)
+    by_chance = float((weights * np.outer(table.sum(axis=1), table.sum(axis=0))).sum())
+    return 1.0 - share(float((weights * table).sum()) * table.sum(), by_chance)

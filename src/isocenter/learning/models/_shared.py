@@ -8,15 +8,22 @@ first and never need the network again.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
+
+Combine = Literal["softmax", "sigmoid", "mean"]
+"""How outputs are read: as classes of which one holds, as statements that hold or not, or as numbers."""
+
+Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh"]
+"""What makes a layer more than a weighted sum."""
 
 
 class ModelSettings(BaseModel):
@@ -87,9 +94,19 @@ class Estimator(Protocol):
     """A classical model that learns at once from all training cases."""
 
     def fit(
-        self, pixels: NDArray[Any], targets: NDArray[np.float32], weights: NDArray[np.float32], *, seed: int
+        self,
+        pixels: NDArray[Any],
+        targets: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        *,
+        seed: int,
+        combine: Combine | None = None,
     ) -> None:
-        """Learn from normalised pixels (cases, channels, ...), targets and weights (cases,)."""
+        """Learn from normalised pixels (cases, channels, ...), targets (cases, width) and weights (cases,).
+
+        Targets of one column more than there are outputs are grades, of which the outputs are cumulative logits.
+        `combine` is the task's: how outputs will be read. Where it is not given, the targets tell.
+        """
 
     def logits(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Outputs of normalised pixels."""
@@ -118,28 +135,106 @@ class Model:
 class Ensemble(Network):
     """Several networks of one form as one: the mean of their class probabilities, their features side by side."""
 
-    def __init__(self, members: Sequence[Network], combine: Literal["softmax", "sigmoid", "mean"]) -> None:
+    def __init__(self, members: Sequence[Network], combine: Combine) -> None:
         nn.Module.__init__(self)
         self.members = nn.ModuleList(members)
-        self.combine = combine
-        self.normalise = members[0].normalise
+        self.combine: Combine = combine
+        # A copy: weights that two names share cannot be written as safetensors, and a member stays complete.
+        self.normalise = copy.deepcopy(members[0].normalise)
 
     def features(self, normalised: Tensor) -> Tensor:
         """The feature maps of all members, one after the other along the channels."""
-        return torch.cat([member.features(normalised) for member in self.members], dim=1)  # type: ignore[operator]
+        return torch.cat([member.features(normalised) for member in self._networks()], dim=1)
 
     def head(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits whose probabilities are the mean of the members', and all embeddings side by side."""
-        parts = features.chunk(len(self.members), dim=1)
-        answers = [member.head(part) for member, part in zip(self.members, parts, strict=True)]  # type: ignore[operator]
+        networks = self._networks()
+        parts = features.chunk(len(networks), dim=1)
+        answers = [member.head(part) for member, part in zip(networks, parts, strict=True)]
         logits = torch.stack([answer[0] for answer in answers])
         return combined(logits, self.combine), torch.cat([answer[1] for answer in answers], dim=1)
 
+    def _networks(self) -> list[Network]:
+        return cast(list[Network], list(self.members))
 
-def combined(logits: Tensor, combine: str) -> Tensor:
-    """Logits (members, batch, outputs) as one (batch, outputs)."""
+
+def combined(logits: Tensor, combine: Combine) -> Tensor:
+    """Logits (members, batch, outputs) as one (batch, outputs).
+
+    Means of probabilities are taken among their logarithms and in single precision, so that a confident member is
+    neither clipped nor rounded to certainty where the network computes in bf16.
+    """
+    logits = logits.float()
     if combine == "softmax":
-        return torch.log(torch.softmax(logits, dim=-1).mean(0).clamp_min(1e-9))
+        return _logarithm_of_mean(torch.log_softmax(logits, dim=-1))
     if combine == "sigmoid":
-        return torch.logit(torch.sigmoid(logits).mean(0), eps=1e-7)
+        yes, no = nn.functional.logsigmoid(logits), nn.functional.logsigmoid(-logits)
+        return _logarithm_of_mean(yes) - _logarithm_of_mean(no)
     return logits.mean(0)
+
+
+def _logarithm_of_mean(logarithms: Tensor) -> Tensor:
+    # Written out because runtimes differ in how their ReduceLogSumExp bears very small probabilities.
+    largest = logarithms.amax(0)
+    return largest + torch.log(torch.exp(logarithms - largest).mean(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """The layers of images or of volumes, so that a model is written once for both."""
+
+    convolution: type[nn.Conv2d | nn.Conv3d]
+    normalisation: type[nn.BatchNorm2d | nn.BatchNorm3d]
+    largest: type[nn.MaxPool2d | nn.MaxPool3d]
+    average: Callable[..., nn.AvgPool2d | nn.AvgPool3d]
+
+
+_LAYERS = {
+    2: Layers(convolution=nn.Conv2d, normalisation=nn.BatchNorm2d, largest=nn.MaxPool2d, average=nn.AvgPool2d),
+    3: Layers(convolution=nn.Conv3d, normalisation=nn.BatchNorm3d, largest=nn.MaxPool3d, average=nn.AvgPool3d),
+}
+
+
+def layers(form: InputForm) -> Layers:
+    """The layers that fit an input."""
+    return _LAYERS[form.dimensions]
+
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+}
+
+
+def activation_layer(name: Activation) -> nn.Module:
+    """An activation by its name."""
+    return _ACTIVATIONS[name]()
+
+
+def initialise(network: nn.Module, activation: Activation = "relu") -> None:
+    """Draw the weights of convolutions and of dense layers, so that signals neither fade nor grow with depth.
+
+    After He and others for `relu` and `leaky_relu`, after Glorot and Bengio for `sigmoid` and `tanh`; by
+    `torch.manual_seed`.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
+            if activation in ("sigmoid", "tanh"):
+                nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain(activation))
+            else:
+                mode: Literal["fan_in", "fan_out"] = "fan_in" if isinstance(layer, nn.Linear) else "fan_out"
+                nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def average_over_places(features: Tensor) -> Tensor:
+    """A map (batch, channels, places...) as one number a channel."""
+    return features.mean(dim=tuple(range(2, features.ndim)))
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers a network learns, or has learned."""
+    return sum(parameter.numel() for parameter in network.parameters())

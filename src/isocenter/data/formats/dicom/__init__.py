@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from isocenter.core.image import Image
-from isocenter.data.formats._shared import Format
-from isocenter.data.formats.dicom.describe import describe
-from isocenter.data.formats.dicom.reading import read
+from isocenter.core.image import Image, ImageFacts
+from isocenter.data.formats._shared import Described, Format, ReadOptions
 from isocenter.data.formats.dicom.sniffing import sniff
+
+# Every format is asked about every file: what only a DICOM file needs is loaded with the first one.
+
+
+def _describe(paths: Sequence[Path]) -> Described:
+    from isocenter.data.formats.dicom.describe import describe
+
+    return describe(paths)
+
+
+def _read(facts: ImageFacts, options: ReadOptions) -> Image:
+    from isocenter.data.formats.dicom.reading import read
+
+    return read(facts, options)
 
 
 def _write(image: Image, path: Path) -> list[Path]:
@@ -21,8 +34,8 @@ FORMAT = Format(
     title="DICOM",
     suffixes=(".dcm", ".dicom"),
     sniff=sniff,
-    describe=describe,
-    read=read,
+    describe=_describe,
+    read=_read,
     write=_write,
     writes_whole=True,
     rank=10,

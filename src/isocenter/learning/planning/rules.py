@@ -1,0 +1,337 @@
+"""The rules of a plan: each turns what is known of a cohort and a machine into one group of decisions, with its ground.
+
+No rule knows the name of a data set. The figures that decide between two settings come from cross-validation inside
+the training and validation cases of several cohorts; each rule's docstring says on what it stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from isocenter.core.durations import lasting, seconds_of
+from isocenter.core.errors import UsageError
+from isocenter.core.fingerprint import ChannelFacts, Fingerprint
+from isocenter.core.recipe import (
+    AugmentationRecipe,
+    ComputeRecipe,
+    DecisionRecipe,
+    InputRecipe,
+    ModelRecipe,
+    Recipe,
+    StepRecipe,
+    TrainingRecipe,
+    ValidationRecipe,
+)
+from isocenter.core.words import counted
+from isocenter.learning.planning.variations import variation
+from isocenter.learning.planning.wishes import Wishes
+from isocenter.learning.planning.words import positive_class
+
+SMALL_SIDE = 64
+"""Images up to this size are taken as they are."""
+
+MIDDLE_SIDE = 128
+"""The longest side that larger images are brought to."""
+
+LARGEST_VOLUME = 48**3
+"""Voxels of a prepared volume on a processor; eight times as many on a GPU."""
+
+FEW_CASES = 2000
+"""Below this many cases, training and validation cases are used together in folds."""
+
+WIDTHS = (16, 24, 32, 48, 64)
+"""Base widths of a residual network that are tried."""
+
+COST_OF_WIDTH = 1.6
+"""The power of its width that a network's step takes, measured on processors."""
+
+SHARE_OF_BUDGET = 0.85
+"""The rest is for validation, calibration and packaging."""
+
+SHARE_OF_TRIALS = 0.25
+"""Of a budget, what may go into finding out how strongly images may be varied."""
+
+COLOURS = ("red", "green", "blue", "alpha")
+
+Pace = Callable[[Recipe], float]
+"""Seconds for one step of a recipe on this machine."""
+
+
+@dataclass(slots=True)
+class Reasons:
+    """Why, by the dotted name of the decision."""
+
+    given: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, why: str) -> None:
+        """Write a reason down."""
+        self.given[name] = why
+
+
+def task_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> str:
+    """The question follows from the form of the label; grades in order are only taken as such when asked."""
+    natural = {"class": "classify", "classes": "multilabel", "number": "regress"}[fingerprint.kind]
+    if wishes.task in (None, natural) or (wishes.task == "classify" and natural == "multilabel"):
+        reasons.note("task", f"The label `{fingerprint.label}` holds a {fingerprint.kind} for each case.")
+        return natural
+    if wishes.task == "ordinal" and fingerprint.kind == "class":
+        reasons.note("task", "Asked for: the classes are grades in the order of the schema.")
+        return "ordinal"
+    raise UsageError(
+        f"`{wishes.task}` cannot be learned from the label `{fingerprint.label}`",
+        why=f"it holds a {fingerprint.kind} for each case",
+        remedy=f"Use `--task {natural}`, or another label with `--label`",
+    )
+
+
+def preparation_for(
+    fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons
+) -> tuple[tuple[StepRecipe, ...], tuple[int, ...], str]:
+    """Bring every case to one grid with as little change as its pixels allow.
+
+    Stands on: images of 64 pixels and less lose by any resampling; on larger ones the published MedMNIST+ series shows
+    no gain beyond 128 pixels for most sets; 8-bit pixels stay 8-bit, so that nothing is lost and the cache is small.
+    """
+    volume = fingerprint.dimensions == 3
+    steps = [StepRecipe(step="orient", settings={"dimensions": fingerprint.dimensions})]
+    eight_bit = all(set(one.dtypes) == {"uint8"} for one in fingerprint.channels)
+    if any(_colour(one.name) for one in fingerprint.channels):
+        coloured = any(one.colours == 3 for one in fingerprint.channels)
+        steps.append(StepRecipe(step="colour" if coloured else "grey"))
+        if not coloured:
+            reasons.note("preparation.grey", "The colour images hold the same value in every colour.")
+    if volume and fingerprint.spacing_known == 1.0 and _uneven(fingerprint):
+        spacing = [fingerprint.spacing[axis].middle for axis in "xyz"]
+        steps.append(StepRecipe(step="resample", settings={"spacing": spacing}))
+        reasons.note("preparation.resample", "Spacing differs between scans: all are brought to the middle one.")
+    stored = "uint8"
+    if not eight_bit:
+        steps.append(_intensity_step(fingerprint.channels, reasons))
+        stored = "float32" if steps[-1].settings.get("scale") == "unit" else "uint8"
+    shape = shape_for(fingerprint, wishes, reasons)
+    steps.append(StepRecipe(step="resize", settings={"shape": list(shape), "method": _manner(fingerprint, reasons)}))
+    return tuple(steps), shape, stored
+
+
+def shape_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tuple[int, ...]:
+    """The prepared size: that of small images as it is, at most 128 pixels of larger ones, volumes by their voxels."""
+    axes = "xyz"[: fingerprint.dimensions]
+    middle = [fingerprint.sizes[axis].middle for axis in axes]
+    longest = max(middle)
+    if wishes.size:
+        factor = wishes.size / longest
+        reasons.note("input.shape", "The size was asked for.")
+    elif fingerprint.dimensions == 3:
+        allowed = LARGEST_VOLUME * (8 if fingerprint.machine.gpu else 1)
+        factor = min(1.0, (allowed / math.prod(middle)) ** (1 / 3))
+        reasons.note("input.shape", f"The middle size of the volumes, kept to {allowed:,} voxels for this machine.")
+    else:
+        factor = 1.0 if longest <= SMALL_SIDE else min(1.0, MIDDLE_SIDE / longest)
+        kept = (
+            "the images are small and taken as they are" if factor == 1.0 else "more pixels cost more than they bring"
+        )
+        reasons.note("input.shape", f"Middle size {'x'.join(f'{one:.0f}' for one in middle)}: {kept}.")
+    return tuple(max(8, round(one * factor)) for one in reversed(middle))
+
+
+def model_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> ModelRecipe:
+    """A residual network with a stem for the size of the image.
+
+    Stands on: on images of 28 pixels a 3x3 stem without pooling is worth two points (published, and seen again); a
+    base width of 16 learns as well as wider ones in the minutes that a processor has.
+    """
+    if wishes.model and wishes.model != "resnet":
+        reasons.note("model.name", "The model was asked for.")
+        return ModelRecipe(name=wishes.model)
+    reasons.note("model.name", "A residual network, narrow enough for many passes over the cases in the time there is.")
+    return ModelRecipe(name="resnet", settings={"depth": 18, "width": 64 if fingerprint.machine.gpu else 16})
+
+
+def augmentation_for(fingerprint: Fingerprint, reasons: Reasons) -> AugmentationRecipe:
+    """Mirrored where no side is told apart, blended, and the rest by a trial on the cohort itself (`variations`).
+
+    Stands on: mirroring is worth one to two points on small cohorts; tissue on a slide has no up and no left.
+    """
+    sides: tuple[Any, ...] = () if fingerprint.sided else ("x",)
+    if set(fingerprint.modalities) == {"SM"} and not fingerprint.sided:
+        sides = ("x", "y")
+    if fingerprint.sided:
+        reasons.note("augmentation.mirrored", "A label is named for a side: mirroring would make it wrong.")
+    reasons.note("augmentation", "Mild, until a short trial shows that stronger variation costs this cohort nothing.")
+    given = AugmentationRecipe(mirrored=sides, channel_drop=0.1 if _lacking(fingerprint) else 0.0)
+    return variation("mild", given)
+
+
+def balance_for(fingerprint: Fingerprint, reasons: Reasons) -> str:
+    """Rare classes count more, by the square root of how rare they are, from a ratio of 1.5 on."""
+    counts = [count for count in fingerprint.counts.values() if count]
+    if fingerprint.kind == "number" or len(counts) < 2 or max(counts) < 1.5 * min(counts):
+        return "none"
+    reasons.note(
+        "training.balance", f"The largest class has {max(counts) / min(counts):.1f} times the cases of the least."
+    )
+    return "root_weights"
+
+
+def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tuple[ValidationRecipe, int]:
+    """Folds for few cases, the validation split for many.
+
+    Stands on: a threshold or temperature chosen on a hundred cases is noise; in folds every case is judged once by a
+    network that has not seen it, and none is lost to training.
+    """
+    usable = fingerprint.cases.get("train", 0) + fingerprint.cases.get("val", 0)
+    patients = fingerprint.patients.get("train", 0) + fingerprint.patients.get("val", 0)
+    smallest = min((count for count in fingerprint.counts.values() if count), default=usable)
+    parts = min(wishes.members or 5, patients, max(smallest, 2))
+    apart = usable >= FEW_CASES and fingerprint.cases.get("val", 0) > 0
+    if wishes.members == 1 or apart or parts < 2:
+        reasons.note(
+            "validation.design", f"{counted(fingerprint.cases.get('val', 0), 'validation case')} are kept apart."
+        )
+        return ValidationRecipe(design="split"), wishes.members or 1
+    reasons.note(
+        "validation.design",
+        f"With {counted(usable, 'case')} each is used for training by all members but one, which judges it.",
+    )
+    return ValidationRecipe(design="folds", folds=parts), parts
+
+
+def training_for(fingerprint: Fingerprint, balance: str, reasons: Reasons) -> TrainingRecipe:
+    """Batches, rates and length by the number of cases."""
+    usable = max(fingerprint.cases.get("train", 0), 1)
+    batch = 16 if fingerprint.dimensions == 3 else 64 if usable >= 400 else 32
+    seen = min(max(30 * usable, 12_000), 300_000)
+    reasons.note("training.steps", f"Each member sees {seen:,} images: 30 times each case, and 12,000 at least.")
+    return TrainingRecipe.model_validate(
+        {
+            "batch": min(batch, max(usable, 2)),
+            "steps": math.ceil(seen / batch),
+            "balance": balance,
+            "smoothing": 0.0 if fingerprint.kind == "number" else 0.1,
+        }
+    )
+
+
+def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) -> Recipe:
+    """A recipe before its steps have learned anything: mean and deviation are those of the raw channels."""
+    reasons = Reasons()
+    task = task_for(fingerprint, wishes, reasons)
+    steps, shape, stored = preparation_for(fingerprint, wishes, reasons)
+    names = _channel_names(fingerprint, steps)
+    validation, members = design_for(fingerprint, wishes, reasons)
+    model = model_for(fingerprint, wishes, reasons).model_copy(update={"members": members})
+    augmentation = augmentation_for(fingerprint, reasons)
+    views = ("plain", *(f"mirror_{axis}" for axis in augmentation.mirrored))
+    machine = fingerprint.machine
+    training = training_for(fingerprint, balance_for(fingerprint, reasons), reasons)
+    recipe = Recipe(
+        task=task,
+        label=fingerprint.label,
+        classes=fingerprint.classes,
+        positive=positive_class(fingerprint.classes),
+        preparation=steps,
+        input=InputRecipe(
+            channels=names,
+            shape=shape,
+            stored="uint8" if stored == "uint8" else "float32",
+            mean=tuple(0.0 for _ in names),
+            deviation=tuple(1.0 for _ in names),
+            modalities=fingerprint.modalities,
+            missing=any(
+                one.present < max(other.present for other in fingerprint.channels) for one in fingerprint.channels
+            ),
+        ),
+        model=model,
+        augmentation=augmentation.model_copy(update={"trial": max(training.steps // 2, 1)}),
+        training=training,
+        validation=validation,
+        decision=DecisionRecipe.model_validate({"views": views, "sensitivity": wishes.sensitivity}),
+        compute=ComputeRecipe(
+            threads=wishes.threads or machine.cores,
+            device="cuda" if machine.gpu else "cpu",
+            budget=seconds_of(wishes.budget) if wishes.budget else None,
+        ),
+        seed=wishes.seed,
+        reasons=reasons.given,
+    )
+    return recipe if pace is None or not wishes.budget else _within_budget(recipe, wishes, pace)
+
+
+def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
+    """The widest network, and the most members, of which each still sees enough images in the time there is.
+
+    Stands on: passes over the cases were worth more than width wherever both could not be had.
+    """
+    assert recipe.compute.budget is not None
+    training, reasons = recipe.training, dict(recipe.reasons)
+    wanted = training.steps
+    total = recipe.compute.budget * SHARE_OF_BUDGET * (1 - SHARE_OF_TRIALS) / pace(recipe)
+    members = recipe.model.members
+    while members > 1 and total / members < wanted / 2 and not wishes.members:
+        members -= 1
+    if members != recipe.model.members:
+        reasons["model.members"] = f"In {lasting(recipe.compute.budget)} more members would each learn too little."
+    width = recipe.model.settings.get("width")
+    if width is not None:
+        slower = [one for one in WIDTHS if one > width and total / members / (one / width) ** COST_OF_WIDTH >= wanted]
+        width = max(slower, default=width)
+        reasons["model.settings.width"] = f"The widest network that sees {wanted * training.batch:,} images in time."
+    model = recipe.model.model_copy(
+        update={"members": members, "settings": recipe.model.settings | ({"width": width} if width else {})}
+    )
+    validation = recipe.validation
+    if validation.design == "folds":
+        validation = (
+            validation.model_copy(update={"folds": members}) if members > 1 else ValidationRecipe(design="split")
+        )
+    reasons["training.steps"] = f"What fits into {lasting(recipe.compute.budget)}."
+    return recipe.model_copy(update={"model": model, "validation": validation, "reasons": reasons})
+
+
+def _lacking(fingerprint: Fingerprint) -> bool:
+    """Whether some cases lack a channel that others have."""
+    return len({one.present for one in fingerprint.channels}) > 1
+
+
+def _uneven(fingerprint: Fingerprint) -> bool:
+    """Whether spacing differs by more than a tenth between the scans of a cohort."""
+    return any(one.high > 1.1 * one.low for one in fingerprint.spacing.values())
+
+
+def _manner(fingerprint: Fingerprint, reasons: Reasons) -> str:
+    """Stretch where all images have nearly one shape; else keep the aspect and pad."""
+    sizes = fingerprint.sizes
+    ratios = [sizes["x"].low / sizes["y"].high, sizes["x"].high / sizes["y"].low]
+    if ratios[1] / max(ratios[0], 1e-6) < 1.3:
+        return "stretch"
+    reasons.note("preparation.resize", "The images have different shapes: their aspect is kept and the rest filled up.")
+    return "fit"
+
+
+def _intensity_step(channels: tuple[ChannelFacts, ...], reasons: Reasons) -> StepRecipe:
+    """Hounsfield units mean the same on every scanner; other values are scaled by what each image holds."""
+    if all(one.intensity == "hu" for one in channels):
+        reasons.note("preparation.window", "Hounsfield units, between percentiles of the training cases.")
+        return StepRecipe(step="window", settings={"scale": "unit"})
+    reasons.note("preparation.window", "Values without a unit: each image between percentiles of its own.")
+    return StepRecipe(step="window", settings={"each_image": True})
+
+
+def _channel_names(fingerprint: Fingerprint, steps: tuple[StepRecipe, ...]) -> tuple[str, ...]:
+    """The channels after colours were joined or parted; each of several images carries its name before a dot."""
+    used = {one.step for one in steps}
+    names = [one.name for one in fingerprint.channels]
+    if not used & {"grey", "colour"}:
+        return tuple(names)
+    images = list(dict.fromkeys(name.rpartition(".")[0] if _colour(name) else name for name in names))
+    alone = len(images) == 1 or not any("." in name for name in names)
+    if "grey" in used:
+        return ("intensity",) if alone else tuple(images)
+    return COLOURS[:3] if alone else tuple(f"{image}.{colour}" for image in images for colour in COLOURS[:3])
+
+
+def _colour(name: str) -> bool:
+    return name.rpartition(".")[2] in COLOURS

@@ -1,0 +1,35 @@
+"""How far training images are varied: three strengths, of which a trial keeps the strongest that costs nothing.
+
+Stands on: on a small ultrasound cohort in five folds, mirroring and blending helped (AUROC 0.90 to 0.92) while turning
+and shifting cost three points, because where a finding lies was part of what it is; on radiographs from one hospital
+judged on later ones, strong variation is known to be worth two points and more. No figure in a fingerprint tells the
+two apart, so the cohort is asked.
+"""
+
+from __future__ import annotations
+
+from isocenter.core.recipe import AugmentationRecipe
+
+NAMES = ("mild", "middle", "strong")
+
+_REACH = {"mild": 0.0, "middle": 0.5, "strong": 1.0}
+
+
+def variation(strength: str, given: AugmentationRecipe) -> AugmentationRecipe:
+    """The given variations at one strength; mirrored axes and channel drop stay as they were decided."""
+    reach = _REACH[strength]
+    return given.model_copy(
+        update={
+            "rotation": 15.0 * reach,
+            "scaling": round(0.15 * reach, 3),
+            "stretching": round(0.08 * reach, 3),
+            "shift": round(0.08 * reach, 3),
+            "shear": round(0.1 * reach, 3),
+            "brightness": round(0.2 * reach, 3),
+            "contrast": round(0.25 * reach, 3),
+            "gamma": round(0.2 * reach, 3),
+            "noise": round(0.1 * reach, 3),
+            "erased": 0.5 if strength == "strong" else 0.0,
+            "mixup": 0.2,
+        }
+    )

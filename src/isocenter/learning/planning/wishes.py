@@ -1,0 +1,33 @@
+"""What a person may ask of a plan; everything else is decided by the rules."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from isocenter.core.durations import Duration
+from isocenter.core.settings import Settings
+
+
+class Wishes(Settings):
+    """What is asked, and what is already decided."""
+
+    task: str | None = None
+    """What to learn: classify, multilabel, ordinal or regress; by the kind of the label unless given."""
+    label: str | None = None
+    """Which label of the cohort to learn, where there are several."""
+    model: str | None = None
+    """What learns: a name from `isocenter list models`."""
+    budget: Duration | None = None
+    """How long training may take, such as 10m; without it the number of steps follows from the number of cases."""
+    size: int | None = Field(default=None, ge=8, le=1024)
+    """Longest side of the prepared images in pixels."""
+    members: int | None = Field(default=None, ge=1, le=20)
+    """How many networks are trained and averaged."""
+    sensitivity: float | None = Field(default=None, gt=0.0, le=1.0)
+    """For screening: choose the threshold that finds this share of the positive validation cases."""
+    seed: int = Field(default=0, ge=0)
+    """The only source of chance."""
+    threads: int | None = Field(default=None, ge=1)
+    """Processor cores to use; all unless given."""
+    set: tuple[str, ...] = ()
+    """Any key of the recipe, such as training.batch=64 or model.settings.depth=34; may be given several times."""

@@ -1,0 +1,1 @@
+"""What several stages do alike: cases into arrays, folds, a recipe made, a network packaged."""

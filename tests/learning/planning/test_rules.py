@@ -1,0 +1,165 @@
+"""The rules of a plan: sound for every kind of cohort, told in reasons, and open to a person's wishes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isocenter.core.errors import UsageError
+from isocenter.core.fingerprint import ChannelFacts, Fingerprint, Machine, Spread
+from isocenter.core.recipe import Recipe, recipe_from
+from isocenter.learning.planning.overrides import overridden
+from isocenter.learning.planning.rules import plan
+from isocenter.learning.planning.wishes import Wishes
+from isocenter.learning.planning.words import positive_class
+
+GB = 1_000_000_000
+
+
+def spread(value: float, low: float | None = None, high: float | None = None) -> Spread:
+    return Spread(low=value if low is None else low, middle=value, high=value if high is None else high)
+
+
+def fingerprint(**given: Any) -> Fingerprint:
+    """A cohort of small grey images of two classes."""
+    plain: dict[str, Any] = {
+        "label": "class",
+        "kind": "class",
+        "classes": ("benign", "malignant"),
+        "counts": {"benign": 300, "malignant": 100},
+        "cases": {"train": 400, "val": 80, "test": 90},
+        "patients": {"train": 400, "val": 80, "test": 90},
+        "dimensions": 2,
+        "sizes": {"x": spread(28), "y": spread(28)},
+        "channels": (ChannelFacts(name="intensity", intensity="raw", dtypes=("uint8",), present=480),),
+        "machine": Machine(cores=2, free_memory=8 * GB),
+    }
+    return Fingerprint.model_validate(plain | given)
+
+
+def steps(recipe: Recipe) -> list[str]:
+    return [one.step for one in recipe.preparation]
+
+
+def test_small_images_stay_as_they_are() -> None:
+    recipe = plan(fingerprint(), Wishes())
+    assert recipe.input.shape == (28, 28)
+    assert recipe.input.stored == "uint8"
+    assert steps(recipe) == ["orient", "resize"]
+    assert recipe.positive == "malignant"
+    assert recipe.training.balance == "root_weights"
+    assert recipe.validation.design == "folds"
+    assert recipe.model.members == recipe.validation.folds == 5
+    assert recipe.augmentation.mirrored == ("x",)
+    assert "mirror_x" in recipe.decision.views
+
+
+def test_large_images_are_brought_down_with_their_aspect() -> None:
+    sizes = {"x": spread(1000, 500, 2000), "y": spread(500, 250, 1000)}
+    recipe = plan(fingerprint(sizes=sizes), Wishes())
+    assert recipe.input.shape == (64, 128)
+    assert recipe.preparation[-1].settings["method"] == "fit"
+    assert plan(fingerprint(sizes=sizes), Wishes(size=224)).input.shape == (112, 224)
+
+
+def test_volumes_are_kept_to_what_the_machine_can_bear() -> None:
+    sizes = {axis: spread(size) for axis, size in (("x", 512), ("y", 512), ("z", 100))}
+    channels = (ChannelFacts(name="ct", intensity="hu", dtypes=("int16",), present=480),)
+    spacing = {"x": spread(0.7, 0.5, 0.9), "y": spread(0.7, 0.5, 0.9), "z": spread(2.5, 1.0, 5.0)}
+    given = fingerprint(dimensions=3, sizes=sizes, channels=channels, spacing=spacing, spacing_known=1.0)
+    recipe = plan(given, Wishes())
+    depth, height, width = recipe.input.shape
+    assert depth * height * width <= 1.1 * 48**3
+    assert height == width > depth
+    assert steps(recipe) == ["orient", "resample", "window", "resize"]
+    assert recipe.input.stored == "float32"
+
+
+def test_sides_are_not_mirrored() -> None:
+    recipe = plan(fingerprint(sided=True), Wishes())
+    assert recipe.augmentation.mirrored == ()
+    assert recipe.decision.views == ("plain",)
+    assert "side" in recipe.reasons["augmentation.mirrored"]
+
+
+def test_many_cases_keep_their_validation_split() -> None:
+    many = fingerprint(cases={"train": 5000, "val": 500}, counts={"benign": 2500, "malignant": 2500})
+    recipe = plan(many, Wishes())
+    assert recipe.validation.design == "split"
+    assert recipe.training.balance == "none"
+
+
+def test_a_class_of_one_case_does_not_break_the_folds() -> None:
+    recipe = plan(fingerprint(counts={"benign": 399, "malignant": 1}), Wishes())
+    assert recipe.validation.folds == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "given"),
+    [
+        ("class", None, "classify"),
+        ("class", "ordinal", "ordinal"),
+        ("classes", None, "multilabel"),
+        ("classes", "classify", "multilabel"),
+        ("number", None, "regress"),
+    ],
+)
+def test_the_task_follows_the_label(kind: str, asked: str | None, given: str) -> None:
+    assert plan(fingerprint(kind=kind), Wishes(task=asked)).task == given
+
+
+def test_a_task_that_the_label_cannot_teach_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"regress.*Use `--task classify`"):
+        plan(fingerprint(), Wishes(task="regress"))
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 1.0, 30.0])
+def test_a_budget_bounds_members_and_width(seconds: float) -> None:
+    recipe = plan(fingerprint(), Wishes(budget="10m"), pace=lambda _: seconds)
+    assert recipe.compute.budget == 600
+    assert 1 <= recipe.model.members <= 5
+    assert recipe.model.settings["width"] == 16 or seconds < 1
+    assert (recipe.validation.design == "split") == (recipe.model.members == 1)
+
+
+def test_every_plan_is_a_file_that_reads_back() -> None:
+    import yaml
+
+    recipe = plan(fingerprint(), Wishes(budget="1h", seed=7))
+    assert recipe_from(yaml.safe_load(recipe.to_yaml()), source="here") == recipe
+    assert all(reason.endswith(".") for reason in recipe.reasons.values())
+
+
+def test_single_decisions_can_be_made_by_hand() -> None:
+    recipe = overridden(plan(fingerprint(), Wishes()), ["training.batch=8", "model.settings.depth=34"])
+    assert recipe.training.batch == 8
+    assert recipe.model.settings["depth"] == 34
+    assert recipe.reasons["training.batch"] == "Set by hand."
+
+
+@pytest.mark.parametrize("pair", ["training.bath=8", "training.batch", "training.batch=no", "task.name=1"])
+def test_a_decision_that_cannot_be_is_refused(pair: str) -> None:
+    with pytest.raises(UsageError):
+        overridden(plan(fingerprint(), Wishes()), [pair])
+
+
+def test_an_unknown_key_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="batch"):
+        overridden(plan(fingerprint(), Wishes()), ["training.bath=8"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive"),
+    [
+        (("malignant", "normal, benign"), "malignant"),
+        (("no", "yes"), "yes"),
+        (("yes", "no"), "yes"),
+        (("PNEUMONIA", "NORMAL"), "PNEUMONIA"),
+        (("a", "b"), "b"),
+        (("肺炎", "正常"), "肺炎"),
+        (("a", "b", "c"), None),
+    ],
+)
+def test_the_positive_class_is_the_finding(classes: tuple[str, ...], positive: str | None) -> None:
+    assert positive_class(classes) == positive

@@ -1,0 +1,166 @@
+"""Forecasts: seconds, bytes, and what is done where either does not suffice; and the trials of variations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from isocenter.core.errors import IsocenterError
+from isocenter.core.fingerprint import Machine
+from isocenter.core.progress import Silent
+from isocenter.core.recipe import AugmentationRecipe
+from isocenter.learning.planning.variations import NAMES, variation
+from isocenter.learning.training import augment, trials
+from isocenter.learning.training.forecast import Forecast, fitting, probe, quickest, steps_within
+
+sys.path.insert(0, str(Path(__file__).parent))
+from training_samples import school
+
+MB = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def machine(free: int = 1000 * MB, *, bf16: bool = False) -> Machine:
+    return Machine(cores=2, free_memory=free, bf16=bf16)
+
+
+def test_a_probe_measures_time_and_memory() -> None:
+    small, large = probe(school(batch=2)), probe(school(batch=16))
+    assert small.step > 0
+    assert small.judge > 0
+    assert 0 < small.memory < large.memory
+
+
+def test_a_probe_of_a_classical_model_needs_no_steps() -> None:
+    given = school()
+    classical = given.recipe.model_copy(
+        update={"model": given.recipe.model.model_copy(update={"name": "logistic", "settings": {}})}
+    )
+    assert probe(replace(given, recipe=classical)).step == 0
+
+
+@pytest.mark.parametrize(("budget", "least", "most"), [(1.0, 1, 9), (100.0, 700, 850), (0.001, 1, 1)])
+def test_a_budget_becomes_steps(budget: float, least: int, most: int) -> None:
+    forecast = Forecast(step=0.1, judge=0.0, memory=0)
+    assert least <= steps_within(budget, school(), forecast) <= most
+
+
+def test_batches_that_do_not_fit_are_divided() -> None:
+    given = school(batch=8)
+    fitted = fitting(given, Forecast(step=0.1, judge=0.0, memory=100 * MB), machine(60 * MB))
+    assert (fitted.recipe.training.batch, fitted.recipe.training.accumulate) == (2, 4)
+    assert fitting(given, Forecast(step=0.1, judge=0.0, memory=100 * MB), machine()) is given
+
+
+def test_what_cannot_fit_is_refused_with_its_numbers() -> None:
+    with pytest.raises(IsocenterError, match=r"needs about 10.* GB.*are free.*smaller"):
+        fitting(school(), Forecast(step=0.1, judge=0.0, memory=10_000 * MB), machine(60 * MB))
+
+
+def test_half_precision_is_tried_only_where_it_can_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    from isocenter.learning.training import forecast as module
+
+    given, slow = school(), Forecast(step=1.0, judge=0.0, memory=0)
+    assert quickest(given, slow, machine())[0] is given
+    monkeypatch.setattr(module, "probe", lambda _: Forecast(step=0.5, judge=0.0, memory=0))
+    halved, found = quickest(given, slow, machine(bf16=True))
+    assert halved.recipe.training.precision == "bf16"
+    assert found.step == 0.5
+    assert "2.0 times" in halved.recipe.reasons["training.precision"]
+    monkeypatch.setattr(module, "probe", lambda _: Forecast(step=0.95, judge=0.0, memory=0))
+    assert quickest(given, slow, machine(bf16=True))[0] is given
+
+
+@pytest.mark.parametrize(
+    ("scores", "chosen"),
+    [
+        ((0.90, 0.90, 0.90), "strong"),
+        ((0.90, 0.895, 0.80), "middle"),
+        ((0.90, 0.80, 0.70), "mild"),
+        ((0.80, 0.85, 0.90), "strong"),
+        ((0.90, 0.80, 0.895), "strong"),
+        ((float("nan"), float("nan"), float("nan")), "mild"),
+    ],
+)
+def test_the_strongest_variation_that_costs_nothing_is_kept(
+    scores: Sequence[float], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter(scores)
+    monkeypatch.setattr(trials, "_score", lambda *_: next(told))
+    given = school()
+    strengths = {name: variation(name, given.recipe.augmentation) for name in NAMES}
+    outcome = trials.tried(given, strengths, given.parts[0], Silent())
+    assert outcome.chosen == chosen
+    assert "1%" in outcome.reason
+
+
+def test_trials_are_the_same_twice(tmp_path: Path) -> None:
+    def outcome(folder: Path | None) -> trials.Outcome:
+        given = school(folder)
+        given = replace(given, recipe=given.recipe.changed("augmentation", trial=4))
+        strengths = {name: variation(name, AugmentationRecipe()) for name in NAMES}
+        return trials.tried(given, strengths, given.parts[0], Silent())
+
+    assert outcome(None) == outcome(tmp_path) == outcome(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 12), (3, 9, 15), (1, 6, 8, 10)])
+def test_variations_keep_shape_and_can_be_drawn_again(shape: tuple[int, ...]) -> None:
+    axes = ("x", "y", "z") if len(shape) == 4 else ("x", "y")
+    strong = variation(
+        "strong", AugmentationRecipe.model_validate({"mirrored": axes, "channel_drop": 0.5, "blur": 0.5})
+    )
+    images = torch.randn(6, *shape, generator=torch.Generator().manual_seed(0))
+
+    def varied() -> torch.Tensor:
+        drawn = augment.draw(strong, 6, shape, np.random.default_rng(5))
+        return augment.apply(drawn, images.clone())
+
+    once = varied()
+    assert once.shape == images.shape
+    assert torch.equal(once, varied())
+    assert torch.isfinite(once).all()
+    assert not torch.equal(once, images)
+
+
+def test_no_variation_changes_nothing() -> None:
+    images = torch.randn(3, 1, 8, 8)
+    drawn = augment.draw(AugmentationRecipe(), 3, (1, 8, 8), np.random.default_rng(0))
+    assert torch.equal(augment.apply(drawn, images.clone()), images)
+
+
+def test_mirroring_is_exact() -> None:
+    images = torch.randn(16, 1, 5, 7)
+    drawn = augment.draw(AugmentationRecipe(mirrored=("x",)), 16, (1, 5, 7), np.random.default_rng(0))
+    varied = augment.apply(drawn, images.clone())
+    for row in range(16):
+        wanted = images[row].flip(-1) if drawn.mirrored[row, 0] else images[row]
+        assert torch.equal(varied[row], wanted)
+    assert 0 < drawn.mirrored[:, 0].sum() < 16
+
+
+def test_turning_keeps_a_square_square_in_oblong_images() -> None:
+    """Turning happens in pixels and not in shares of the image, which are longer along one side."""
+    images = torch.zeros(64, 1, 20, 40)
+    images[:, :, 8:12, 18:22] = 1.0
+    drawn = augment.draw(AugmentationRecipe(rotation=30.0), 64, (1, 20, 40), np.random.default_rng(0))
+    varied = augment.apply(drawn, images)
+    assert varied.sum((1, 2, 3)).numpy() == pytest.approx(np.full(64, 16.0), rel=0.1)
+
+
+def test_blending_keeps_the_sum_of_targets() -> None:
+    images, targets = torch.randn(4, 1, 3, 3), torch.eye(4)
+    blended, soft = augment.mix(images, targets, 0.4, np.random.default_rng(1))
+    assert soft.sum(1).numpy() == pytest.approx(np.ones(4))
+    assert blended.shape == images.shape
+    assert augment.mix(images, targets, 0.0, np.random.default_rng(1))[0] is images
