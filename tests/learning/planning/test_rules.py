@@ -121,6 +121,7 @@ def test_a_budget_bounds_members_and_width(seconds: float) -> None:
     assert 1 <= recipe.model.members <= 5
     assert recipe.model.settings["width"] == 16 or seconds < 1
     assert (recipe.validation.design == "split") == (recipe.model.members == 1)
+    assert recipe.validation.folds == 5
 
 
 def test_every_plan_is_a_file_that_reads_back() -> None:

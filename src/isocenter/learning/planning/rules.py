@@ -54,6 +54,9 @@ SHARE_OF_BUDGET = 0.85
 SHARE_OF_TRIALS = 0.25
 """Of a budget, what may go into finding out how strongly images may be varied."""
 
+FOLDS = 5
+"""Parts into which few cases are divided; each member leaves one of them out."""
+
 COLOURS = ("red", "green", "blue", "alpha")
 
 Pace = Callable[[Recipe], float]
@@ -185,7 +188,7 @@ def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tu
     usable = fingerprint.cases.get("train", 0) + fingerprint.cases.get("val", 0)
     patients = fingerprint.patients.get("train", 0) + fingerprint.patients.get("val", 0)
     smallest = min((count for count in fingerprint.counts.values() if count), default=usable)
-    parts = min(wishes.members or 5, patients, max(smallest, 2))
+    parts = min(max(FOLDS, wishes.members or 0), patients, max(smallest, 2))
     apart = usable >= FEW_CASES and fingerprint.cases.get("val", 0) > 0
     if wishes.members == 1 or apart or parts < 2:
         reasons.note(
@@ -194,9 +197,9 @@ def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tu
         return ValidationRecipe(design="split"), wishes.members or 1
     reasons.note(
         "validation.design",
-        f"With {counted(usable, 'case')} each is used for training by all members but one, which judges it.",
+        f"With {counted(usable, 'case')} none is spared: each member leaves out another part, by which it is judged.",
     )
-    return ValidationRecipe(design="folds", folds=parts), parts
+    return ValidationRecipe(design="folds", folds=parts), min(wishes.members or parts, parts)
 
 
 def training_for(fingerprint: Fingerprint, balance: str, reasons: Reasons) -> TrainingRecipe:
@@ -283,10 +286,9 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
         update={"members": members, "settings": recipe.model.settings | ({"width": width} if width else {})}
     )
     validation = recipe.validation
-    if validation.design == "folds":
-        validation = (
-            validation.model_copy(update={"folds": members}) if members > 1 else ValidationRecipe(design="split")
-        )
+    if validation.design == "folds" and members == 1:
+        validation = ValidationRecipe(design="split")
+        reasons["validation.design"] = "There is time for one member, which the validation cases judge."
     reasons["training.steps"] = f"What fits into {lasting(recipe.compute.budget)}."
     return recipe.model_copy(update={"model": model, "validation": validation, "reasons": reasons})
 
