@@ -13,9 +13,15 @@ from benchmarks._shared import Bench, print_table, save
 HERE = Path(__file__).parent
 
 
+def benches() -> list[str]:
+    """The names of all benchmarks: one file each."""
+    modules = [module for module in iter_modules([str(HERE)]) if not module.ispkg]
+    return [module.name for module in modules if not module.name.startswith("_")]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the named benchmarks, or all; returns 1 where something wanted was not reached."""
-    known = [module.name for module in iter_modules([str(HERE)]) if not module.name.startswith("_")]
+    known = benches()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(known)} (default: all)")
     parser.add_argument(

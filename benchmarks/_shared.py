@@ -14,6 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from statistics import median
 
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Real images beside the project; they may be absent."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:

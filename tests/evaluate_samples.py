@@ -12,11 +12,15 @@ from onnx import TensorProto, helper
 from PIL import Image as Picture
 
 import isocenter as iso
+from isocenter.core.progress import Silent
 from isocenter.core.reading import Measure
 from isocenter.core.recipe import Recipe
+from isocenter.core.run import RECORD_FILE
+from isocenter.data.catalogue.store import open_cohort
 from isocenter.delivery.modelfile.package import GRAPH, Reference
 from isocenter.delivery.modelfile.write import write_model
 from isocenter.pathway.tasks._shared import Decision
+from isocenter.stages._shared.marks import marks, written
 from model_samples import graph_bytes, tiny_package
 
 SIDE = 8
@@ -57,7 +61,7 @@ def brightness_model(
     started: str | None = None,
     **given: Any,
 ) -> Path:
-    """A model whose logits are a slope and a constant of the mean brightness (0 to 1)."""
+    """A model whose logits are a slope and a constant of the mean brightness (0 to 1), with a record beside it."""
     package = tiny_package(**{"classes": ("clear", "bright"), "shape": (SIDE, SIDE), **given})
     record = package.record.model_copy(update={"cohort": str(cohort), **({"started": started} if started else {})})
     recipe: Recipe = package.recipe.model_copy(update={"reasons": {"model.name": "It is enough."}, **(changes or {})})
@@ -70,10 +74,21 @@ def brightness_model(
         graphs={GRAPH: _graph(outputs)},
         decision=Decision(thresholds=thresholds or {}, scale=255.0 if recipe.task == "regress" else 1.0),
         reference=Reference(validation=validation, prevalence={"clear": 0.5, "bright": 0.5}),
+        learned=_learned(cohort),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_model(path, finished)
+    (path.parent / RECORD_FILE).write_text(record.model_dump_json(), encoding="utf-8")
     return path
+
+
+def _learned(place: Path | str) -> bytes:
+    """The marks of the training and validation cases of a cohort that is there."""
+    if not place or not Path(place).is_dir():
+        return b""
+    cohort = open_cohort(place)
+    cases = [case for case in cohort.cases if case.split in ("train", "val")]
+    return written(marks(cohort, cases, Silent()))
 
 
 def _graph(outputs: tuple[tuple[float, float], ...]) -> bytes:

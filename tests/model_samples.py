@@ -125,7 +125,7 @@ def tiny_package(**given: Any) -> Package:
         ),
         decision=Decision(thresholds={}),
         reference=Reference(),
-        record=Record(started="2026-01-01T00:00:00+00:00", person="someone", machine="a machine", versions={}),
+        record=Record(started="2026-01-01T00:00:00+00:00", machine="a machine", versions={}),
         card="# tiny\n",
         graphs=graphs,
     )

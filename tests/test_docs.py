@@ -1,7 +1,8 @@
 """What the documentation shows is run: Python blocks, and `$ isocenter ...` lines of console blocks.
 
 The blocks of a page run in order, in a folder that holds `scans`: pictures in class folders, as most readers have them.
-Blocks marked `sh` or `toml` are not run: they name what the reader has.
+Pages of `how-to` find `run` as well, the run of a model that was trained on them. Blocks marked `sh` or `toml` are not
+run: they name what the reader has.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sybil import Example
 from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+import isocenter as iso
 from isocenter.cli.app import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,13 +80,23 @@ def many_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def trained(many_scans: Path) -> Path:
+    """The run of a model of these pictures, quickly made."""
+    cohort = iso.ingest(many_scans, into=many_scans.with_name("known"))
+    made = iso.train(cohort, into=many_scans.with_name("trained"), model="logistic", members=1, threads=1)
+    return made.folder
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if examples(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
 )
 def test_the_examples_of_a_page_run(
-    page: Path, many_scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, many_scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     shutil.copytree(many_scans, tmp_path / "scans")
+    if page.parent.name == "how-to":
+        shutil.copytree(request.getfixturevalue("trained"), tmp_path / "run")
     monkeypatch.chdir(tmp_path)
     for example in examples(page):
         example.evaluate()

@@ -22,7 +22,7 @@ GATES: dict[str, list[str]] = {
     "escapes": [sys.executable, "tools/escapes.py"],
     "sizes": [sys.executable, "tools/sizes.py"],
     "docs": [sys.executable, "tools/docs.py", "--check"],
-    "duplicates": [f"{HERE}/pylint", "src/isocenter"],
+    "duplicates": [f"{HERE}/pylint", "-j", "2", "src/isocenter"],
 }
 """What is run for each, the quick ones first. Their settings are in pyproject.toml."""
 

@@ -1,6 +1,6 @@
 """Make the reference pages that follow from the code, and check every link of the documentation.
 
-python tools/docs.py            write docs/reference/commands.md, formats.md and layouts.md
+python tools/docs.py            write the pages of docs/reference that `PAGES` names
 python tools/docs.py --check    say which page is out of date and which link leads nowhere
 """
 
@@ -10,13 +10,15 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from docs_learning import explainers_page, metrics_page, models_page, recipe_page, steps_page, tasks_page
+from docs_parts import made_page, table
+
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path("docs", "reference")
-MADE = "<!-- Made by tools/docs.py from the code: change that, then run `make docs`. -->"
 PLACES = ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md")
 
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
@@ -110,7 +112,7 @@ def commands_page() -> str:
     from isocenter.core.registry import get
 
     names = app.list_commands(click.Context(app))
-    return _page(
+    return made_page(
         "Commands",
         "Every command also takes `--json` (one JSON document on stdout and nothing else), `--debug` (where in the\n"
         "code a refusal came from) and `--help`. Exit codes and documents are in [json.md](json.md). From Python, a\n"
@@ -131,8 +133,8 @@ def _command_parts(name: str, command: Any) -> list[str]:
         for one, field in ((one, fields[one.name]) for one in given)
     ]
     text = inspect.cleandoc(command.verb.__doc__ or "")
-    table = [_table(("option", "value", "default", "meaning"), rows)] if rows else []
-    return [f"## {name}", text, f"```sh\n{usage}\n```", *table]
+    shown = [table(("option", "value", "default", "meaning"), rows)] if rows else []
+    return [f"## {name}", text, f"```sh\n{usage}\n```", *shown]
 
 
 def _usage(parameter: Any, field: Any) -> str:
@@ -176,11 +178,11 @@ def formats_page() -> str:
         form = get(formats, name)
         endings = " ".join(f"`{suffix}`" for suffix in form.suffixes)
         rows.append((f"`{name}`", blurb(formats, name), endings, "read, written" if form.write else "read"))
-    return _page(
+    return made_page(
         "Formats",
         "A file is recognised by its content wherever its format has a signature; endings are only a hint.\n"
         "`isocenter list formats` prints this list.",
-        _table(("name", "what it is", "usual endings", "may be"), rows),
+        table(("name", "what it is", "usual endings", "may be"), rows),
     )
 
 
@@ -188,14 +190,14 @@ def layouts_page() -> str:
     """Every layout and archive, in the order in which they are asked."""
     from isocenter.data import archives, layouts
 
-    return _page(
+    return made_page(
         "Layouts and archives",
         "How folders are arranged. All layouts look at the same source in this order, and each adds what it\n"
         "understands; `--layout NAME` asks for one. `isocenter list layouts` prints this list.",
-        _table(("name", "what it recognises"), _ranked(layouts)),
+        table(("name", "what it recognises"), _ranked(layouts)),
         "## Archives",
         "Where the files may come from.",
-        _table(("name", "what it is"), _ranked(archives)),
+        table(("name", "what it is"), _ranked(archives)),
     )
 
 
@@ -206,19 +208,16 @@ def _ranked(shelf: Any) -> list[tuple[str, str]]:
     return [(f"`{name}`", blurb(shelf, name)) for name in order]
 
 
-def _page(title: str, *parts: str) -> str:
-    return "\n\n".join([f"# {title}", MADE, *parts]) + "\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join((cell or "").replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
+    "explainers.md": explainers_page,
     "formats.md": formats_page,
     "layouts.md": layouts_page,
+    "metrics.md": metrics_page,
+    "models.md": models_page,
+    "recipe.md": recipe_page,
+    "steps.md": steps_page,
+    "tasks.md": tasks_page,
 }
 
 

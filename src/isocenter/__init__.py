@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from isocenter.stages.explain import explain
     from isocenter.stages.ingest import ingest
     from isocenter.stages.package import package
+    from isocenter.stages.plan import plan
     from isocenter.stages.predict import predict
     from isocenter.stages.show import show
+    from isocenter.stages.train import train
     from isocenter.stages.verify import verify
     from isocenter.workflows.demo import demo
 
@@ -62,9 +64,11 @@ _DOOR: dict[str, str] = {
     "ingest": "isocenter.stages.ingest",
     "open_cohort": "isocenter.data.catalogue.store",
     "package": "isocenter.stages.package",
+    "plan": "isocenter.stages.plan",
     "predict": "isocenter.stages.predict",
     "read": "isocenter.data.files",
     "show": "isocenter.stages.show",
+    "train": "isocenter.stages.train",
     "verify": "isocenter.stages.verify",
     "write": "isocenter.data.files",
 }
@@ -91,9 +95,11 @@ __all__ = [
     "ingest",
     "open_cohort",
     "package",
+    "plan",
     "predict",
     "read",
     "show",
+    "train",
     "verify",
     "write",
 ]

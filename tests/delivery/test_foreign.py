@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, external_data_helper, helper
 
 from isocenter.core import registry
 from isocenter.core.errors import OpenQuestion, Unreadable, UsageError
 from isocenter.delivery import runtimes
 from isocenter.delivery.foreign import Adopted, Wanted, adopted
+from isocenter.delivery.modelfile.outside import reads_other_files
 from isocenter.delivery.modelfile.package import GRAPH, HEAD
 from isocenter.delivery.runtimes._shared import Runtime
 from model_samples import graph_bytes
@@ -274,3 +276,33 @@ def test_strange_inputs_are_refused(tmp_path: Path) -> None:
     path.write_bytes(graph_bytes([node("Relu", ["x"], ["y"])], [("x", F32, ["N", 3, 4])], [("y", F32, None)], {}))
     with pytest.raises(UsageError, match="3 dimensions"):
         adopted(path, Wanted(labels=("a", "b"), range="0..1"))
+
+
+def outside(path: Path, place: str) -> Path:
+    """A model whose kernel lies in another file, as exporters write large models."""
+    model = onnx.load(convolution(path))
+    kernel = next(one for one in model.graph.initializer if one.name == "kernel")
+    external_data_helper.set_external_data(kernel, location=place)
+    kernel.data_location = TensorProto.EXTERNAL
+    kernel.ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_weights_beside_the_graph_are_taken_into_it(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx.data").write_bytes(KERNEL.tobytes())
+    found = adopted(outside(tmp_path / "m.onnx", "m.onnx.data"), Wanted(labels=("a", "b", "c"), range="0..1"))
+    whole = adopted(convolution(tmp_path / "whole.onnx"), Wanted(labels=("a", "b", "c"), range="0..1"))
+    assert not reads_other_files(found.graphs[GRAPH])
+    assert np.array_equal(found.logits, whole.logits)
+
+
+@pytest.mark.parametrize("place", ["../secret.bin", "{absolute}"])
+def test_no_file_elsewhere_is_read_for_a_graph(tmp_path: Path, place: str) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(KERNEL.tobytes())
+    folder = tmp_path / "given"
+    folder.mkdir()
+    path = outside(folder / "m.onnx", place.format(absolute=secret.as_posix()))
+    with pytest.raises(Unreadable, match="not an ONNX model that can be used"):
+        adopted(path, Wanted(labels=("a", "b", "c"), range="0..1"))

@@ -9,6 +9,8 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from isocenter.core.errors import Unreadable, UsageError
@@ -29,7 +31,7 @@ def package() -> Package:
     return replace(
         tiny_package(),
         weights=b"weights",
-        decision=Decision(temperature=1.5, thresholds={"malignant": 0.3}),
+        decision=Decision(temperature=1.5, thresholds={"malignant": 0.3}, shift=(-0.25, 1.5)),
         reference=Reference(prevalence={"benign": 0.75, "malignant": 0.25}),
     )
 
@@ -179,6 +181,58 @@ def test_members_that_say_nothing_sensible_are_refused(path: Path, name: str, co
         read_model(path)
 
 
+def test_a_text_that_stands_for_more_than_itself_is_refused(path: Path) -> None:
+    """Thirty lines of aliases would be a thousand million values, each shown when it is refused."""
+    lines = ["a0: &a0 [0, 0]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30)), "task: *a29"]
+    path.write_bytes(archive(signed({**members(path), "recipe.yaml": "\n".join(lines).encode()})))
+    with pytest.raises(Unreadable, match="aliases are not allowed"):
+        read_model(path)
+
+
+def test_a_graph_that_would_read_other_files_is_refused(path: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(np.ones(8, np.float32).tobytes())
+    for inside in (False, True):
+        graph = _reading(secret, inside=inside)
+        path.write_bytes(archive(signed({**members(path), "graph.onnx": graph})))
+        with pytest.raises(Unreadable, match=r"graph\.onnx would read other files"):
+            read_model(path)
+    path.write_bytes(archive(signed({**members(path), "graph.onnx": b"location, and no graph"})))
+    with pytest.raises(Unreadable, match="would read other files"):
+        read_model(path)
+
+
+def test_a_graph_may_call_its_values_what_it_likes(path: Path) -> None:
+    model = onnx.ModelProto.FromString(members(path)["graph.onnx"])
+    model.graph.node[0].name = "location"
+    path.write_bytes(archive(signed({**members(path), "graph.onnx": model.SerializeToString()})))
+    assert b"location" in read_model(path).graphs["graph.onnx"]
+
+
+def _reading(place: Path, *, inside: bool) -> bytes:
+    """A graph with weights in another file: among its constants, or as the attribute of a node."""
+    tensor = onnx.TensorProto(name="weight", data_type=1, dims=[8], data_location=1)
+    tensor.external_data.add(key="location", value=place.as_posix())
+    node = onnx.helper.make_node("Constant", [], ["weight"], value=tensor)
+    graph = onnx.helper.make_graph([node] if inside else [], "g", [], [], [] if inside else [tensor])
+    return bytes(onnx.helper.make_model(graph).SerializeToString())
+
+
+def test_the_marks_of_what_was_learned_travel_with_it(package: Package, tmp_path: Path) -> None:
+    write_model(tmp_path / "m.isomodel", replace(package, learned=bytes(range(16))))
+    assert read_model(tmp_path / "m.isomodel").learned == bytes(range(16))
+    with pytest.raises(Unreadable, match="not whole"):
+        write_model(tmp_path / "m.isomodel", replace(package, learned=b"123"))
+
+
+def test_neither_person_nor_folder_travels_with_it(package: Package, tmp_path: Path) -> None:
+    told = {"person": "ms-somebody", "cohort": "/home/ms-somebody/cohort", "settings": {"into": "/home/ms-somebody"}}
+    private = replace(package, record=package.record.model_copy(update=told))
+    write_model(tmp_path / "m.isomodel", replace(private, card=""))
+    assert b"somebody" not in (tmp_path / "m.isomodel").read_bytes()
+    assert "by **not recorded** with" in model_card(read_model(tmp_path / "m.isomodel"))
+
+
 def test_a_text_that_is_far_too_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MOST_TEXT_BYTES", 100)
     with pytest.raises(Unreadable, match="is longer than"):
@@ -258,3 +312,25 @@ def test_the_card_speaks_chinese_and_of_channels_and_numbers() -> None:
     assert "Classes:" not in text
     assert "| Runtime" not in text
     assert RuntimeChoice.__name__ not in text
+
+
+def test_a_decision_without_a_shift_has_none(path: Path) -> None:
+    contents = members(path)
+    decision = json.loads(contents["decision.json"])
+    assert decision.pop("shift") == [-0.25, 1.5]
+    path.write_bytes(archive(signed({**contents, "decision.json": json.dumps(decision).encode()})))
+    assert read_model(path).decision.shift == ()
+
+
+def test_the_card_says_what_was_taken_off_and_whom_the_numbers_speak_of(package: Package) -> None:
+    measures = [Measure(name="auroc", value=0.9, n=120)]
+    judged = replace(package, reference=Reference(validation=measures))
+    text = model_card(judged)
+    assert "counted by its class (benign 0.78, malignant 4.48)" in text
+    assert "which also helped to choose it" in text
+    folds = judged.recipe.changed("validation", design="folds")
+    assert "which also helped to choose it" in model_card(replace(judged, recipe=folds))  # one member is the model
+    divided = model_card(replace(judged, recipe=folds.changed("model", members=5)))
+    assert "by the one member that had not learned from it" in divided
+    assert "for the mean of the members they may be somewhat off" in divided
+    assert "counted by its class" not in model_card(tiny_package())

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import auc, confusion_matrix
 
 from isocenter.evidence import outcome
-from isocenter.evidence.metrics._shared import Answers
+from isocenter.evidence.metrics._shared import Answers, confusion
 
 
 def two_classes(count: int = 60, seed: int = 0) -> Answers:
@@ -28,7 +28,7 @@ def several() -> Answers:
 
 def test_confusion_is_true_by_called() -> None:
     answers = two_classes()
-    assert (outcome.confusion(answers) == confusion_matrix(answers.truth, answers.called)).all()
+    assert (confusion(answers) == confusion_matrix(answers.truth, answers.called)).all()
 
 
 def test_the_roc_curve_encloses_the_area_and_passes_through_the_point() -> None:

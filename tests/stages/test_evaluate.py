@@ -16,10 +16,12 @@ from evaluate_samples import CLASSES, brightness_model, squares
 from isocenter.core.cohort import Cohort
 from isocenter.core.errors import UsageError
 from isocenter.core.labels import ClassDefinition, Kind, LabelDefinition, LabelSchema
+from isocenter.core.record import Record
 from isocenter.core.run import Model, Run
 from isocenter.data.looks import read_looks
+from isocenter.stages._shared.material import task_named
 from isocenter.stages.evaluate import evaluate, folder, results
-from isocenter.stages.evaluate.bench import _check_labels, task_of
+from isocenter.stages.evaluate.bench import _check_labels
 from model_samples import tiny_recipe
 
 
@@ -75,9 +77,15 @@ def test_the_numbers_are_those_of_the_rows(judged: Path) -> None:
     assert (document["cases"], document["patients"], len(rows)) == (15, 8, 15)
     known = {one["name"]: one for one in document["metrics"]}
     assert known["accuracy"]["value"] == pytest.approx(np.mean([row["correct"] == "1" for row in rows]))
-    assert known["auroc"]["low"] <= known["auroc"]["value"] <= known["auroc"]["high"]
-    assert all(one["n"] == 15 and "value" in one for one in document["metrics"])
-    assert "8 patients" in known["auroc"]["method"]
+    assert known["accuracy"]["low"] <= known["accuracy"]["value"] <= known["accuracy"]["high"]
+    assert all("value" in one for one in document["metrics"])
+    bright = sum(row["truth"] == "bright" for row in rows)
+    calls = sum(row["called"] == "bright" for row in rows)
+    of_whom = {"accuracy": 15, "auroc": 15, "sensitivity": bright, "specificity": 15 - bright, "precision": calls}
+    assert {name: known[name]["n"] for name in of_whom} == of_whom
+    assert "low" not in known["ece"]
+    assert known["ece"]["rule"] in (judged / "report.html").read_text(encoding="utf-8")
+    assert "8 patients" in known["accuracy"]["method"]
     assert {row["called"] == "bright" for row in rows if float(row["probability_bright"]) >= 0.4} == {True}
     assert [len(row) for row in document["confusion"]["counts"]] == [2, 2]
     assert sum(map(sum, document["confusion"]["counts"])) == 15
@@ -125,14 +133,43 @@ def test_a_foreign_cohort_is_judged_whole_but_for_the_training_images(made: Path
     rows = (made / "squares" / "list.csv").read_text().splitlines()
     (other / "list.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows[:30]) + "\n")
     iso.ingest(other, into=tmp_path / "cohort", label="class")
-    for split in ("train", "val"):  # so that their images are known by content
-        evaluate(made / "run", split=split, into=tmp_path / split)
     found = evaluate(made / "run", cohort=iso.open_cohort(tmp_path / "cohort"), split="all", language="zh")
     assert not found.seen
     assert found.left_out["the same image is among the training cases"] == 13
     assert found.cases == 15
     assert "evidence-cohort-all" in found.folder
     assert "通俗解读" in Path(found.report).read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("unpictured")
+@pytest.mark.parametrize("again", [False, True])
+def test_a_copy_of_its_cohort_is_known_by_content(made: Path, tmp_path: Path, again: bool) -> None:
+    """Moved, or ingested once more somewhere else: the cases stay those that the model learned from."""
+    model = tmp_path / "m.isomodel"
+    shutil.copy(made / "run" / "model.isomodel", model)
+    if again:
+        shutil.copytree(made / "squares", tmp_path / "squares")
+        iso.ingest(tmp_path / "squares", into=tmp_path / "cohort", label="class")
+    else:
+        shutil.copytree(made / "squares-cohort", tmp_path / "cohort")
+    found = evaluate(model, cohort=tmp_path / "cohort", split="train", into=tmp_path / "train", language="en")
+    assert found.seen
+    assert "has learned from these" in found.warnings[0]
+    assert not any("come from another cohort" in one for one in found.limits)
+    assert evaluate(model, cohort=tmp_path / "cohort", into=tmp_path / "test").cases == 15
+
+
+def test_a_model_file_alone_asks_for_its_cohort(made: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.isomodel"
+    shutil.copy(made / "run" / "model.isomodel", model)
+    with pytest.raises(UsageError, match=r"Which cohort.*no run lies beside it.*evaluate MODEL COHORT"):
+        evaluate(model)
+    # The record of another training is not its own.
+    shutil.copy(made / "run" / "record.json", tmp_path / "record.json")
+    record = Record.model_validate_json((tmp_path / "record.json").read_text(encoding="utf-8"))
+    (tmp_path / "record.json").write_text(record.model_copy(update={"data": "other"}).model_dump_json())
+    with pytest.raises(UsageError, match="Which cohort"):
+        evaluate(model)
 
 
 @pytest.mark.usefixtures("unpictured")
@@ -174,9 +211,9 @@ def test_findings_that_nobody_looked_for_are_not_taken_for_absent(tmp_path: Path
     looked_for = tuple(ClassDefinition(name=name) for name in ("nodule", "effusion"))
     schema = LabelSchema(labels=(LabelDefinition(name="class", kind=Kind.CLASSES, classes=looked_for),))
     cohort = Cohort(folder=tmp_path, name="chests", schema=schema, cases=[])
-    assert _check_labels(cohort, recipe, task_of(recipe)) == [2]
+    assert _check_labels(cohort, recipe, task_named(recipe.task)) == [2]
     with pytest.raises(UsageError, match=r"of the kind classes: this model says labels of the kind class"):
-        _check_labels(cohort, tiny_recipe(), task_of(tiny_recipe()))
+        _check_labels(cohort, tiny_recipe(), task_named(tiny_recipe().task))
 
 
 @pytest.mark.parametrize(

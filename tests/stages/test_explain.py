@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from isocenter.core.geometry import Geometry
 from isocenter.core.image import Image, Intensity
 from isocenter.core.progress import Silent
 from isocenter.core.run import Model
+from isocenter.delivery.modelfile.read import read_model
+from isocenter.delivery.modelfile.write import write_model
 from isocenter.stages.explain import ExplainSettings, Explanation
 
 
@@ -234,3 +237,26 @@ def test_a_stack_of_sequences_is_laid_over_its_first_channel(tmp_path: Path) -> 
     assert _drawn(parts, ("t2", "t1")).array[0, 0, 0] == 10
     moment = Image(array=array[:, None, None], axes="CTZYX", geometry=Geometry.unknown())
     assert _still(moment).axes == "CYX"
+
+
+@pytest.mark.parametrize(("threshold", "label"), [(0.01, "malignant"), (0.999, "benign")])
+def test_the_called_class_is_explained(photograph: Path, tmp_path: Path, threshold: float, label: str) -> None:
+    package = read_model(bright_model(tmp_path / "bright.isomodel", sign=-1.0 if label == "malignant" else 1.0))
+    decided = replace(package, decision=replace(package.decision, thresholds={"malignant": threshold}))
+    write_model(tmp_path / "decided.isomodel", decided)
+    found = iso.explain(tmp_path / "decided.isomodel", source=photograph, method="occlusion", language="en")
+    assert found.label == label
+    assert found.probability is not None
+    assert found.probability < 0.5  # it is called, and is not the likelier one
+
+
+@pytest.mark.parametrize(("thresholds", "label"), [({"a": 0.1, "b": 0.999}, "a"), ({"a": 0.999, "b": 0.999}, "b")])
+def test_of_findings_the_likeliest_called_one_is_explained(
+    photograph: Path, tmp_path: Path, thresholds: dict[str, float], label: str
+) -> None:
+    model = bright_model(tmp_path / "several.isomodel", task="multilabel", classes=("a", "b"))
+    package = read_model(model)
+    decided = replace(package, decision=replace(package.decision, thresholds=thresholds))
+    write_model(tmp_path / "decided.isomodel", decided)
+    found = iso.explain(tmp_path / "decided.isomodel", source=photograph, method="occlusion", language="en")
+    assert found.label == label

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +110,16 @@ def test_places_that_cannot_be_meant_are_refused(foreign: Path, tmp_path: Path) 
 
 def trained(place: Path, cohort: Path) -> Path:
     package = tiny_package()
-    write_model(place, replace(package, record=package.record.model_copy(update={"cohort": str(cohort)})))
+    write_model(place, package)
+    record = package.record.model_copy(update={"cohort": str(cohort)})
+    (place.parent / "record.json").write_text(record.model_dump_json(), encoding="utf-8")
     return place
+
+
+def test_eight_bits_need_the_run(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "m.isomodel")
+    with pytest.raises(UsageError, match="Give the run that made it"):
+        isocenter.package(tmp_path / "m.isomodel", into=tmp_path / "small.isomodel", int8=True)
 
 
 def test_eight_bits_that_do_not_pay_are_left_out_and_it_is_said_why(

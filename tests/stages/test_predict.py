@@ -14,8 +14,10 @@ from PIL import Image as Picture
 
 import isocenter
 from isocenter.core.errors import UsageError
+from isocenter.core.progress import Silent
 from isocenter.core.reading import Readings
 from isocenter.core.run import Model
+from isocenter.data.looks import read_looks
 from isocenter.stages.predict import predict
 from model_samples import SIDE, tiny_model
 
@@ -107,6 +109,37 @@ def test_a_cohort_is_read_whole_or_by_split(model: Path, scans: Path, tmp_path: 
     alone = predict(model, sources=cohort.cases[0].first.files[0])
     same = next(reading for reading in whole.readings if reading.case == cohort.cases[0].key)
     assert alone.readings[0].findings == same.findings
+
+
+def test_reading_labelled_test_cases_is_a_look_at_them(model: Path, scans: Path, tmp_path: Path) -> None:
+    for number in range(5):
+        place = (
+            scans / ("test" if number < 3 else "train") / ("benign" if number % 2 else "malignant") / f"{number}.png"
+        )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (scans / f"{number}.png").rename(place)
+    cohort = isocenter.ingest(scans, into=tmp_path / "cohort")
+    assert cohort.splits["test"] == 3
+    predict(model, sources=cohort, split="train")
+    assert read_looks(cohort.folder).at("test") == 0
+    said = Told()
+    predict(model, sources=cohort, progress=said)
+    predict(model, sources=cohort, split="test", progress=said)
+    assert [(one.look, one.split, one.cases) for one in read_looks(cohort.folder).known] == [
+        (1, "test", 3),
+        (2, "test", 3),
+    ]
+    assert any("3 labelled test cases: look 2" in one for one in said.messages)
+
+
+class Told(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.messages.append(message)
 
 
 def test_what_cannot_be_meant_is_refused(model: Path, scans: Path, tmp_path: Path) -> None:

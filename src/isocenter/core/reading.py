@@ -20,7 +20,7 @@ class Measure(_Said):
     """A number with what it takes to judge it: none without its n, and its interval where one exists."""
 
     name: str
-    value: float | None
+    value: float | None = None
     low: float | None = None
     high: float | None = None
     n: int

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from isocenter.core.errors import UsageError
 from isocenter.core.registry import unknown
 
 Scalar = bool | int | float | str | None
 Plain = Scalar | list[Scalar]
+
+_SHOWN = 120
+"""Of a value that is refused, the characters that are shown."""
 
 
 class _Part(BaseModel):
@@ -194,20 +197,55 @@ class Recipe(_Part):
     reasons: dict[str, str] = {}
     """Why: dotted name of a decision to the sentence that gives its ground."""
 
+    @model_validator(mode="after")
+    def _each_member_has_a_fold(self) -> Recipe:
+        members, folds = self.model.members, self.validation.folds
+        if self.validation.design == "folds" and members > folds:
+            raise ValueError(
+                f"each member leaves out a fold of its own, and there are {members} members for {folds} folds: "
+                f"set validation.folds to {members} too, or model.members to {folds} at most"
+            )
+        return self
+
     def to_yaml(self) -> str:
         """The recipe as a file for people."""
         plain = self.model_dump(mode="json")
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+        return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
     def changed(self, part: str, **values: Any) -> Recipe:
         """The recipe with other values in one of its parts."""
         return self.model_copy(update={part: getattr(self, part).model_copy(update=values)})
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain values alone: a text that points back into itself could stand for more than any memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes no aliases, which `_Loader` refuses."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def plain_from(text: str | bytes) -> object:
+    """The plain values of a YAML text; raises `yaml.YAMLError`, for aliases too."""
+    try:
+        return _Loader(text).get_single_data()
+    except (RecursionError, ValueError) as error:  # nested too deeply; a date that cannot be
+        raise yaml.YAMLError(str(error)) from error
+
+
 def read_recipe(path: Path) -> Recipe:
     """A recipe from its file; an unknown key is answered with the nearest known one."""
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plain = plain_from(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(
             f"{path} is not a recipe", why=str(error), remedy="`isocenter plan COHORT --into recipe.yaml` writes one"
@@ -226,9 +264,11 @@ def recipe_from(plain: object, *, source: str) -> Recipe:
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise _unknown_key(place, first["loc"]) from error
-        raise UsageError(
-            f"`{place}` in {source} must fit its rule, got {first.get('input')!r}", why=first["msg"]
-        ) from error
+        if not first["loc"]:
+            raise UsageError(f"{source} contradicts itself", why=first["msg"].removeprefix("Value error, ")) from error
+        given = repr(first.get("input"))
+        given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]} ..."
+        raise UsageError(f"`{place}` in {source} must fit its rule, got {given}", why=first["msg"]) from error
 
 
 def _unknown_key(place: str, location: tuple[int | str, ...]) -> UsageError:

@@ -21,7 +21,8 @@ class Record(BaseModel):
     version: int = 1
     started: str
     finished: str | None = None
-    person: str
+    person: str = ""
+    """Who did it; kept in the run alone, like the two below: a model file is passed on."""
     machine: str
     threads: int = 0
     versions: dict[str, str]
@@ -38,6 +39,10 @@ class Record(BaseModel):
     settings: dict[str, object] = {}
     """What the person asked for."""
     seconds: float = 0.0
+
+    def to_pass_on(self) -> Record:
+        """The record without what says who and where: no name of a person, no folder, no path that was asked for."""
+        return self.model_copy(update={"person": "", "cohort": "", "settings": {}})
 
 
 def begin(*, seed: int = 0, settings: dict[str, object] | None = None) -> Record:

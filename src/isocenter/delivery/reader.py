@@ -17,12 +17,13 @@ from isocenter.core.errors import UsageError
 from isocenter.core.image import Image
 from isocenter.core.optional import present
 from isocenter.core.reading import Finding, Reading
-from isocenter.core.words import listed, say
+from isocenter.core.words import say
 from isocenter.delivery import runtimes
 from isocenter.delivery.modelfile.package import GRAPH, HEAD, INT8, Package
 from isocenter.delivery.runtimes._shared import Runtime, Session
 from isocenter.pathway import decide, tasks
-from isocenter.pathway.preparation import Preparation, Prepared
+from isocenter.pathway.entrance import Entrance
+from isocenter.pathway.preparation import Prepared
 from isocenter.pathway.tasks._shared import Floats, Task
 from isocenter.pathway.views import MIRRORED
 
@@ -57,7 +58,7 @@ class Reader:
         name = INT8 if self.precision == "int8" else GRAPH
         self._session: Session = self._engine.load(package.graphs[name], self.precision, threads)
         self._head: Session | None = None
-        self._preparation = Preparation(package.recipe.preparation, package.recipe.input)
+        self._entrance = Entrance(package.recipe)
         self._task: Task = registry.get(tasks, package.recipe.task)
 
     @property
@@ -67,8 +68,8 @@ class Reader:
 
     @property
     def key(self) -> str:
-        """A text that names the preparation: the same text, the same arrays."""
-        return self._preparation.key
+        """A text that names the preparation and what is refused: the same text, the same arrays of the same cases."""
+        return self._entrance.key
 
     @property
     def batch(self) -> int:
@@ -79,18 +80,7 @@ class Reader:
 
     def prepare(self, channels: Mapping[str, Image]) -> Prepared:
         """One case as the model is given it; refuses with `UsageError` what the model was not made for."""
-        wanted = self.package.recipe.input
-        for image in channels.values():
-            _require_dimensions(image, wanted.dimensions)
-            _require_modality(image, wanted.modalities)
-        prepared = self._preparation.apply(channels)
-        if prepared.missing and not wanted.missing:
-            raise UsageError(
-                f"The channel {listed(prepared.missing)} is missing",
-                why="this model was not trained to do without",
-                remedy=f"Give all of {listed(wanted.channels)}",
-            )
-        return prepared
+        return self._entrance.prepare(channels)
 
     def warnings(self, prepared: Prepared) -> tuple[str, ...]:
         """What a person should know of a case before believing its reading."""
@@ -177,28 +167,6 @@ def _usable(name: str, precision: str, package: Package) -> bool:
         return False
     engine: Runtime = registry.get(runtimes, name)
     return present(engine.package) and (precision == "fp32" or precision in engine.precisions())
-
-
-def _require_dimensions(image: Image, dimensions: int) -> None:
-    if image.extent("T") > 1:
-        raise UsageError(
-            f"This image holds {image.extent('T')} frames over time",
-            why="this model was made for images of one moment",
-            remedy="Give each frame as an image of its own",
-        )
-    found = 3 if image.extent("Z") > 1 else 2
-    if found != dimensions:
-        had, made = ("a volume", "single images") if found > dimensions else ("a single image", "volumes")
-        raise UsageError(f"This is {had}", why=f"this model was made for {made}", remedy=f"Give {made}")
-
-
-def _require_modality(image: Image, modalities: Sequence[str]) -> None:
-    if image.modality and modalities and image.modality not in modalities:
-        raise UsageError(
-            f"This is an image of the modality {image.modality}",
-            why=f"this model was made for {listed(modalities)}",
-            remedy=f"Give an image of the modality {' or '.join(modalities)}",
-        )
 
 
 def _mean_view(logits: Floats, combine: str) -> Floats:

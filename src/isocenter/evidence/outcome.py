@@ -69,14 +69,6 @@ def one_against_rest(answers: Answers, column: int) -> tuple[Answers, Rows]:
     return single, rows
 
 
-def confusion(answers: Answers) -> Rows:
-    """Counts by true class (rows) and called class (columns)."""
-    count = answers.scores.shape[1]
-    table = np.zeros((count, count), dtype=np.int64)
-    np.add.at(table, (answers.truth.astype(np.int64), answers.called.astype(np.int64)), 1)
-    return table
-
-
 def roc(single: Answers) -> Curve | None:
     """False alarms and sensitivity at every threshold; None where a class has no case."""
     from sklearn.metrics import roc_curve

@@ -1,10 +1,14 @@
-"""What computes fastest here: a GPU where there is one, and half precision where it was measured to be faster."""
+"""Where a network learns: the cores or the GPU that its recipe names, made ready to give the same bits each time."""
 
 from __future__ import annotations
 
+import os
+
 import torch
 
+from isocenter.core.errors import UsageError
 from isocenter.core.fingerprint import Machine
+from isocenter.core.recipe import Recipe
 
 
 def with_gpu(machine: Machine) -> Machine:
@@ -13,3 +17,18 @@ def with_gpu(machine: Machine) -> Machine:
         return machine
     free, _ = torch.cuda.mem_get_info()
     return machine.model_copy(update={"gpu": torch.cuda.get_device_name(), "gpu_memory": int(free)})
+
+
+def prepare_device(recipe: Recipe) -> None:
+    """Make the recipe's device ready; refuses a GPU recipe where there is no GPU."""
+    torch.set_num_threads(recipe.compute.threads)
+    if recipe.compute.device != "cuda":
+        return
+    if not torch.cuda.is_available():
+        raise UsageError(
+            "This recipe was made for a GPU, and there is none here",
+            remedy="Add `--set compute.device=cpu`, or plan anew on this machine",
+        )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it sums on a GPU differ from run to run
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False

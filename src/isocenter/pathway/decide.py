@@ -6,8 +6,8 @@ report and another at work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,12 +34,34 @@ class Decision:
         temperature: what logits are divided by; 1 where nothing was calibrated.
         thresholds: by class; a class is called from its threshold on. Empty: the likeliest class is called.
         offset, scale: of a number, what turns an output back into its unit.
+        shift: of each class, the logarithm of how much more it counted in training; taken off before the temperature,
+            so that probabilities speak of cases as common as they are. Empty where all classes counted alike.
     """
 
     temperature: float = 1.0
     thresholds: Mapping[str, float]
     offset: float = 0.0
     scale: float = 1.0
+    shift: tuple[float, ...] = ()
+
+
+def unweighted(decision: Decision, weights: Sequence[float]) -> Decision:
+    """The decision of a model that was trained with such weights, as a task gives them: it undoes them.
+
+    Rare classes that count more are learned better, and are said to be more common than they are.
+    """
+    if all(weight == 1.0 for weight in weights):
+        return replace(decision, shift=())
+    return replace(decision, shift=tuple(float(one) for one in np.log(weights)))
+
+
+def shift(decision: Decision, count: int) -> Floats:
+    """What is taken off the logarithm of the odds of each of so many classes."""
+    if not decision.shift:
+        return np.zeros(count)
+    if len(decision.shift) != count:
+        raise UsageError(f"The decision's `shift` must have {count} numbers, got {len(decision.shift)}")
+    return np.array(decision.shift, dtype=np.float64)
 
 
 def positive_index(recipe: Recipe) -> int:

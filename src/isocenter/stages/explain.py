@@ -67,7 +67,7 @@ class ExplainSettings(Settings):
     method: str = "gradcam"
     """How: gradcam (fast, needs maps inside the model) or occlusion (slower, works with every model)."""
     class_: str | None = None
-    """The class to ask about; the likeliest one unless given."""
+    """The class to ask about; the one that is called unless given, of several findings the likeliest of those."""
     into: Path | None = None
     """A folder for the picture, the overlay and the map; nothing is written unless given."""
     language: Literal["en", "zh"] | None = None
@@ -181,7 +181,7 @@ def _one_case(source: Path, wanted: tuple[str, ...], progress: Progress) -> NewC
 
 
 def _asked(reader: Reader, prepared: Prepared, name: str | None) -> _Asked:
-    """The class that was named, else the likeliest; a model of one number has but that."""
+    """The class that was named, else the one that is called; a model of one number has but that."""
     package = reader.package
     task: Task = registry.get(tasks, package.recipe.task)
     logits = reader.logits(prepared.array[None])
@@ -198,8 +198,16 @@ def _asked(reader: Reader, prepared: Prepared, name: str | None) -> _Asked:
         return _Asked(0, package.label.name, float(scores[0]), task.form)
     if name is not None and name not in classes:
         raise registry.unknown("class", name, classes)
-    output = int(np.argmax(scores)) if name is None else classes.index(name)
+    output = _called(reader, scores, task.form) if name is None else classes.index(name)
     return _Asked(output, classes[output], float(scores[output]), task.form)
+
+
+def _called(reader: Reader, scores: Floats, form: decide.Form) -> int:
+    """The class that the reading calls; of several findings the likeliest called one, of all where none is called."""
+    called = reader.called(scores[None])[0]
+    if form == "classes":
+        return int(called)
+    return int(np.argmax(np.where(called == 1, scores, -1.0) if called.any() else scores))
 
 
 def _callables(reader: Reader, asked: _Asked, progress: Progress) -> Explained:

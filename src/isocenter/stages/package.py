@@ -25,6 +25,7 @@ from isocenter.delivery.modelfile.read import read_model
 from isocenter.delivery.modelfile.write import write_model
 from isocenter.pathway import decide, tasks
 from isocenter.pathway.tasks._shared import Decision, Task
+from isocenter.stages._shared.home import home_of
 
 _KINDS = {"classify": Kind.CLASS, "multilabel": Kind.CLASSES, "regress": Kind.NUMBER}
 
@@ -126,14 +127,21 @@ def _of_run(settings: PackageSettings, notes: _Notes) -> Package:
     if said:
         raise UsageError(f"`{sorted(said)[0]}` is for .onnx files", why=f"{settings.source} is none")
     finished = read_model(find_model(settings.source))
-    return _in_eight_bits(finished, notes) if settings.int8 else finished
+    return _in_eight_bits(finished, settings, notes) if settings.int8 else finished
 
 
-def _in_eight_bits(finished: Package, notes: _Notes) -> Package:
+def _in_eight_bits(finished: Package, settings: PackageSettings, notes: _Notes) -> Package:
     """The package with an 8-bit graph, where that is faster and its quality stays inside its interval."""
     from isocenter.stages._shared.eight_bits import quantised
 
-    graph, runtimes = quantised(finished, notes)
+    home = home_of(find_model(settings.source), finished)
+    if home is None:
+        raise UsageError(
+            "Integers in 8 bits are made from training cases, and where those are is not known",
+            why=f"no run of this model lies beside {settings.source}",
+            remedy="Give the run that made it instead of its model file",
+        )
+    graph, runtimes = quantised(finished, home, notes)
     if graph is None:
         return replace(finished, graphs={name: one for name, one in finished.graphs.items() if name != INT8})
     manifest = finished.manifest.model_copy(update={"runtimes": runtimes})
@@ -175,7 +183,7 @@ def _of_foreign(settings: PackageSettings, notes: _Notes) -> Package:
         ),
         decision=decision,
         reference=Reference(),
-        record=begin(settings=settings.model_dump(mode="json", exclude_defaults=True, exclude={"source", "into"})),
+        record=begin().to_pass_on(),
         graphs=found.graphs,
     )
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from isocenter.data.catalogue.pixels import Pixels
 
 JSON, TABLE = "readings.json", "readings.csv"
+TEST = "test"
 
 
 class PredictSettings(Settings):
@@ -45,7 +46,8 @@ class PredictSettings(Settings):
     into: Path | None = None
     """A folder for readings.json and readings.csv."""
     split: Literal["train", "val", "test"] | None = None
-    """Of a cohort, the one split to read; all of it unless given."""
+    """Of a cohort, the one split to read; all of it unless given. Reading labelled test cases counts as a look at them.
+    """
     runtime: str | None = None
     """The program that computes; the fastest that was checked and is installed unless given."""
     precision: Literal["fp32", "bf16", "int8"] | None = None
@@ -89,6 +91,7 @@ def predict(settings: PredictSettings, progress: Progress) -> Readings:
         if settings.into is not None:
             make_folder(settings.into)
         readings = _read(waiting, reader, refused, progress)
+    _count_looks(settings, reader, progress)
     result = Readings(
         model=reader.package.digest,
         runtime=f"{reader.runtime} {reader.precision}",
@@ -119,6 +122,29 @@ def _waiting(
             f"{listed([str(place) for place in settings.sources])} holds nothing to read", remedy="Give images"
         )
     return waiting
+
+
+def _count_looks(settings: PredictSettings, reader: Reader, progress: Progress) -> None:
+    """Write down, before anyone is shown a reading, that labelled test cases were read: a test wears out by looking."""
+    if settings.split not in (None, TEST):
+        return
+    for place in (place for place in settings.sources if is_cohort(place)):
+        # As below: nothing of a catalogue is loaded to read one picture.
+        from isocenter.data.catalogue.store import open_cohort
+        from isocenter.data.looks import count_look
+
+        package, cohort = reader.package, open_cohort(place)
+        labelled = sum(case.label(package.recipe.label) is not None for case in cohort.split(TEST))
+        if labelled:
+            look = count_look(
+                place,
+                split=TEST,
+                model_digest=package.digest,
+                model_name=package.manifest.name,
+                cases=labelled,
+                progress=progress,
+            )
+            progress.say(f"Among the cases of {cohort.name} are {labelled} labelled test cases: look {look} at them.")
 
 
 def _of_cohort(folder: Path, split: str | None, refused: list[ReadingRefusal], stack: ExitStack) -> Iterator[_Waiting]:

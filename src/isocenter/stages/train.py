@@ -23,6 +23,7 @@ from isocenter.core.record import Record, begin, now
 from isocenter.core.run import LOG_FILE, MODEL_FILE, RECIPE_FILE, RECORD_FILE, Run, TrainReport
 from isocenter.core.settings import Subject, verb
 from isocenter.core.words import counted, sized
+from isocenter.data.catalogue.splits import blocks_of
 from isocenter.data.catalogue.store import open_cohort
 from isocenter.delivery.modelfile.read import read_model
 from isocenter.drawing.training import training
@@ -36,17 +37,20 @@ from isocenter.learning.training.forecast import Forecast, fitting, probe, quick
 from isocenter.learning.training.log import Log, read_log
 from isocenter.learning.training.members import Part, School, Trained, train_members
 from isocenter.learning.training.trials import tried, without_trial
-from isocenter.pathway.decide import Decision
+from isocenter.pathway.decide import Decision, unweighted
 from isocenter.pathway.tasks._shared import LossSettings, Task
-from isocenter.stages._shared.deciding import Judged, decided, judge_of, validated
+from isocenter.stages._shared.deciding import Judged, decided, judge_of, require_decidable, unmet, validated
 from isocenter.stages._shared.material import Lot, fold_of, gathered, task_named
 from isocenter.stages._shared.pacing import pace
 from isocenter.stages._shared.packaging import packaged, write
-from isocenter.stages._shared.planned import planned
+from isocenter.stages._shared.planned import planned, without_needless_trial
 from isocenter.storage.atomic import atomic_write, make_folder, write_text
 from isocenter.storage.lock import locked
 
 CHECKPOINTS, EVIDENCE, CURVES = "checkpoints", "evidence", "training.png"
+
+SMALLEST_SHARE = 0.2
+"""Less of a budget than this is not enough to train in."""
 
 FEW = 10
 """Fewer training cases of a class than this are told."""
@@ -75,6 +79,7 @@ def train(settings: TrainSettings, progress: Progress) -> Run:
     at: `isocenter evaluate` does that, and counts each look.
     """
     cohort = open_cohort(settings.cohort)
+    _require_one_decider(settings)
     make_folder(settings.into)
     with locked(settings.into / ".lock", f"the run {settings.into}", progress=progress):
         done = _finished(settings)
@@ -98,33 +103,16 @@ class _Training:
         recipe, resumed = self._recipe()
         lot = gathered(self.cohort, recipe, ("train", "val"), self.progress)
         task = task_named(recipe.task)
+        require_decidable(task, recipe)
         start = task.decision_from(lot.targets[lot.rows("train")])
         targets = task.encode(lot.targets, start).astype(np.float32)
         _require_difference(task, recipe, targets, start)
-        school = self._school(lot, task, recipe, targets, start)
-        if not resumed:
-            school = self._forecast(school)
-        record = self._record(school.recipe, lot, resumed)
-        if school.recipe.augmentation.trial:
-            school = self._tried(school)
-        trained = train_members(school, self.progress)
-        return self._finish(school.recipe, task, lot, targets, start, trained, record)
-
-    def _recipe(self) -> tuple[Recipe, bool]:
-        """The recipe of a stopped run, the one that was given, or a new plan."""
-        kept = self.settings.into / RECIPE_FILE
-        if kept.is_file():
-            self.progress.say(f"Taking up the run in {self.settings.into}.")
-            return read_recipe(kept), True
-        if self.settings.recipe is not None:
-            return overridden(read_recipe(self.settings.recipe), self.settings.set), False
-        return planned(self.cohort, self.settings, self.progress, pace=pace)[1], False
-
-    def _school(self, lot: Lot, task: Task, recipe: Recipe, targets: Any, start: Decision) -> School:
+        record = self._record(recipe, lot)
         parts = _parts(lot, recipe, start)
         weights = task.weights(targets[parts[0].learned], recipe.training.balance)
+        start = unweighted(start, weights)
         loss = LossSettings(class_weights=weights, smoothing=recipe.training.smoothing)
-        return School(
+        school = School(
             material=Material(pixels=lot.pixels, targets=targets),
             parts=parts,
             recipe=recipe,
@@ -135,7 +123,29 @@ class _Training:
             folder=make_folder(self.settings.into / CHECKPOINTS),
             log=Log(self.settings.into / LOG_FILE),
             seconds=seconds_of(self.settings.checkpoints),
+            data=record.data,
         )
+        if not resumed:
+            school = self._forecast(school)
+        try:
+            if school.recipe.augmentation.trial:
+                school = self._tried(school)
+            trained = train_members(school, self.progress)
+        except KeyboardInterrupt:
+            self._write(self._timed(record))
+            raise
+        return self._finish(school.recipe, task, lot, targets, start, trained, record)
+
+    def _recipe(self) -> tuple[Recipe, bool]:
+        """The recipe of a stopped run, the one that was given, or a new plan."""
+        kept = self.settings.into / RECIPE_FILE
+        if kept.is_file():
+            self.progress.say(f"Taking up the run in {self.settings.into}.")
+            return read_recipe(kept), True
+        if self.settings.recipe is not None:
+            given = overridden(read_recipe(self.settings.recipe), self.settings.set)
+            return without_needless_trial(given, self.settings.set), False
+        return planned(self.cohort, self.settings, self.progress, pace=pace)[1], False
 
     def _forecast(self, school: School) -> School:
         """Say how long it will take and how much memory, after turning a budget into steps."""
@@ -152,14 +162,29 @@ class _Training:
         wanted = bool(recipe.augmentation.trial) and found.step > 0 and len(school.parts[0].judged) > 0
         steps = recipe.training.steps
         if recipe.compute.budget is not None and found.step:
-            left = max(recipe.compute.budget - (time.monotonic() - self.begun), 1.0)
+            left = self._left(recipe.compute.budget)
             share = SHARE_OF_TRIALS if wanted else 0.0
             steps = steps_within(left * (1 - share), school, found)
             trial = max(int(left * share / len(NAMES) / found.step), 1)
+            why = f"What fits into {lasting(recipe.compute.budget)} at {found.step:.3g} s a step on this machine."
+            # The budget is spent into steps: from here on the recipe tells what was done, and can be repeated.
+            recipe = recipe.model_copy(update={"reasons": recipe.reasons | {"training.steps": why}})
+            recipe = recipe.changed("compute", budget=None)
         else:
-            trial = max(steps // 2, 1)
+            trial = recipe.augmentation.trial
         recipe = recipe.changed("training", steps=steps).changed("augmentation", trial=trial if wanted else 0)
         return replace(school, recipe=recipe)
+
+    def _left(self, budget: float) -> float:
+        """What preparing has left of a budget."""
+        left = budget - (time.monotonic() - self.begun)
+        if left < SMALLEST_SHARE * budget:
+            raise UsageError(
+                f"A budget of {lasting(budget)} is too short",
+                why=f"reading and preparing the cases took {lasting(budget - left)} of it",
+                remedy="Run it again, for the cases are prepared now, or give a longer one",
+            )
+        return left
 
     def _tried(self, school: School) -> School:
         """Ask the cohort how strongly its images may be varied, and write the answer into the recipe."""
@@ -174,6 +199,9 @@ class _Training:
     def _say(self, school: School, found: Forecast) -> None:
         recipe = school.recipe
         learned = len(school.parts[0].learned)
+        if not found.step:
+            self.progress.say(f"{recipe.model.name}, {counted(learned, 'training case')}: learns at once.")
+            return
         seen = recipe.training.steps * recipe.training.batch * recipe.training.accumulate
         self.progress.say(
             f"{recipe.model.name}, {counted(len(school.parts), 'member')}, {counted(learned, 'training case')} each, "
@@ -181,11 +209,14 @@ class _Training:
             f"{sized(found.memory)} of memory."
         )
 
-    def _record(self, recipe: Recipe, lot: Lot, resumed: bool) -> Record:
-        """Who, when, with what, on which cases; a resumed run keeps its first record."""
+    def _record(self, recipe: Recipe, lot: Lot) -> Record:
+        """Who, when, with what, on which cases; a run that is taken up keeps its first record.
+
+        It is written before the recipe: a recipe without its record would be taken up under any options.
+        """
         path = self.settings.into / RECORD_FILE
         data = _digest(lot)
-        if resumed and path.is_file():
+        if path.is_file():
             record = Record.model_validate_json(path.read_text(encoding="utf-8"))
             if record.data != data:
                 raise UsageError(
@@ -204,20 +235,26 @@ class _Training:
                 "left_out": lot.left_out,
             }
         )
-        write_text(path, record.model_dump_json(indent=2) + "\n")
+        self._write(record)
         return record
+
+    def _write(self, record: Record) -> None:
+        write_text(self.settings.into / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
+
+    def _timed(self, record: Record) -> Record:
+        """The record with the time of this sitting added to that of those before."""
+        return record.model_copy(update={"seconds": round(record.seconds + time.monotonic() - self.begun, 1)})
 
     def _finish(
         self, recipe: Recipe, task: Task, lot: Lot, targets: Any, start: Decision, trained: Trained, record: Record
     ) -> Run:
         """Decide, measure on cases not learned from, package, report."""
-        patients = np.array([lot.cases[row].patient for row in trained.rows])
+        patients = blocks_of([lot.cases[row] for row in trained.rows])
         judged = Judged(logits=trained.logits, targets=targets[trained.rows], patients=patients)
         decision = decided(task, recipe, judged, start)
         measured = validated(task, recipe, judged, decision)
-        record = record.model_copy(
-            update={"finished": now(), "seconds": round(record.seconds + time.monotonic() - self.begun, 1)}
-        )
+        self.warnings += unmet(task, recipe, judged, decision)
+        record = self._timed(record).model_copy(update={"finished": now()})
         package = packaged(
             trained.network,
             lot,
@@ -230,9 +267,9 @@ class _Training:
             progress=self.progress,
         )
         self._draw()
-        write_text(self.settings.into / RECORD_FILE, record.model_dump_json(indent=2) + "\n")
+        self._write(record)
         write(package, self.settings.into / MODEL_FILE)
-        self._warn(lot, recipe)
+        self._warn(lot, recipe, measured)
         return Run(self.settings.into, _report(self.settings, recipe, record, measured, self.warnings))
 
     def _draw(self) -> None:
@@ -241,12 +278,31 @@ class _Training:
             with atomic_write(self.settings.into / EVIDENCE / CURVES) as temporary:
                 temporary.write_bytes(training(entries))
 
-    def _warn(self, lot: Lot, recipe: Recipe) -> None:
+    def _warn(self, lot: Lot, recipe: Recipe, measured: list[Measure]) -> None:
+        if not measured:
+            self.warnings.append("No case judged it: nothing is known of how good it is. Evaluate it on other cases.")
+        passes = recipe.training.steps * recipe.training.batch * recipe.training.accumulate / max(len(lot.cases), 1)
+        if recipe.training.steps and passes < 1:
+            self.warnings.append("It saw less than each case once: give it more time before you trust it.")
         self.warnings += [f"{counted(count, 'case')} left out: {reason}" for reason, count in lot.left_out.items()]
         rows = lot.rows("train")
         for name, count in zip(recipe.classes, np.nansum(lot.targets[rows], axis=0), strict=False):
             if count < FEW:
                 self.warnings.append(f"Only {counted(int(count), 'training case')} of `{name}`: expect little of it.")
+
+
+def _require_one_decider(settings: TrainSettings) -> None:
+    """A recipe decides everything; a wish beside it would be passed over in silence."""
+    if settings.recipe is None:
+        return
+    wishes = [name for name, field in Wishes.model_fields.items() if getattr(settings, name) != field.default]
+    wishes = [f"`--{name}`" for name in wishes if name != "set"]
+    if wishes:
+        raise UsageError(
+            f"{', '.join(wishes)} cannot stand beside `--recipe`",
+            why="the recipe has decided that already",
+            remedy="Change the recipe, or single keys of it with `--set`, such as --set seed=1",
+        )
 
 
 def _parts(lot: Lot, recipe: Recipe, start: Decision) -> list[Part]:
@@ -285,7 +341,7 @@ def _finished(settings: TrainSettings) -> Run | None:
         other = [name for name in asked if record.settings.get(name) != asked[name]]
         raise UsageError(
             f"{settings.into} holds a training that was asked for otherwise",
-            why=f"{', '.join(other)} differ",
+            why=f"not alike: {', '.join(other)}",
             remedy="Train into another folder, or give the same options to take it up again",
         )
     model = settings.into / MODEL_FILE
@@ -299,6 +355,8 @@ def _asked(settings: TrainSettings) -> dict[str, object]:
     """What decides the outcome; the folder's name and the rhythm of checkpoints do not."""
     plain = settings.model_dump(mode="json", exclude={"into", "checkpoints", "name"})
     plain["cohort"] = settings.cohort.absolute().as_posix()
+    if settings.recipe is not None:
+        plain["recipe"] = hashlib.sha256(read_recipe(settings.recipe).to_yaml().encode()).hexdigest()
     return plain
 
 

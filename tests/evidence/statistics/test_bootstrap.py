@@ -8,6 +8,7 @@ import pytest
 from isocenter.core.errors import UnknownName, UsageError
 from isocenter.core.reading import Measure
 from isocenter.evidence.metrics._shared import Answers
+from isocenter.evidence.statistics import bootstrap
 from isocenter.evidence.statistics.bootstrap import measure
 
 
@@ -25,11 +26,12 @@ def width(one: Measure) -> float:
     return one.high - one.low
 
 
-def test_nine_of_ten_intervals_hold_the_truth() -> None:
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy"])
+def test_nine_of_ten_intervals_hold_the_truth(name: str) -> None:
     rng = np.random.default_rng(0)
     held = 0
     for number in range(100):
-        (one,) = measure(judged(rng.random(80) < 0.8), ["accuracy"], repeats=200, seed=number, level=0.9)
+        (one,) = measure(judged(rng.random(80) < 0.8), [name], repeats=200, seed=number, level=0.9)
         assert one.low is not None
         assert one.high is not None
         held += one.low <= 0.8 <= one.high
@@ -37,23 +39,25 @@ def test_nine_of_ten_intervals_hold_the_truth() -> None:
 
 
 def test_a_number_comes_with_its_n_and_how_its_interval_was_made() -> None:
-    (one,) = measure(judged(np.arange(40) % 4 > 0), ["accuracy"], groups=np.arange(40) // 2, repeats=50)
-    assert one.value == 0.75
-    assert one.n == 40
+    given = judged(np.arange(40) % 4 > 0)
+    one, share = measure(given, ["balanced_accuracy", "accuracy"], groups=np.arange(40) // 2, repeats=50)
+    assert one.value == share.value == 0.75
+    assert one.n == share.n == 40
+    assert share.method == "Wilson interval over 20 patients"
     assert one.level == 0.95
     assert one.method == "percentile bootstrap over 20 patients, 50 repeats"
     assert one.rule is None
     assert one.unit is None
 
 
-def test_images_of_one_patient_do_not_make_a_number_surer() -> None:
+@pytest.mark.parametrize("name", ["accuracy", "mcc"])
+def test_images_of_one_patient_do_not_make_a_number_surer(name: str) -> None:
     right = np.random.default_rng(1).random(50) < 0.7
-    (single,) = measure(judged(right), ["accuracy"], repeats=300)
-    copies = judged(np.repeat(right, 10))
-    (fooled,) = measure(copies, ["accuracy"], repeats=300)
-    (honest,) = measure(
-        copies, ["accuracy"], groups=np.repeat([f"patient {one}" for one in range(50)], 10), repeats=300
-    )
+    given = judged(right)
+    (single,) = measure(given, [name], repeats=300)
+    copies = given.at(np.repeat(np.arange(50), 10))
+    (fooled,) = measure(copies, [name], repeats=300)
+    (honest,) = measure(copies, [name], groups=np.repeat([f"patient {one}" for one in range(50)], 10), repeats=300)
     assert width(fooled) < 0.5 * width(single)
     assert width(honest) == pytest.approx(width(single), rel=0.25)
 
@@ -64,9 +68,10 @@ def test_the_rows_of_a_patient_may_lie_anywhere() -> None:
     right = rng.random(len(groups)) < 0.6
     turned = rng.permutation(len(groups))
     given = judged(right)
-    (straight,) = measure(given, ["accuracy"], groups=groups, repeats=100)
-    (mixed,) = measure(given.at(turned), ["accuracy"], groups=groups[turned], repeats=100)
-    assert mixed.model_dump() == pytest.approx(straight.model_dump())
+    for name in ("accuracy", "mcc"):
+        (straight,) = measure(given, [name], groups=groups, repeats=100)
+        (mixed,) = measure(given.at(turned), [name], groups=groups[turned], repeats=100)
+        assert mixed.model_dump() == pytest.approx(straight.model_dump())
 
 
 def test_the_same_seed_gives_the_same_intervals_in_whatever_company() -> None:
@@ -79,12 +84,45 @@ def test_the_same_seed_gives_the_same_intervals_in_whatever_company() -> None:
 
 def test_repeats_without_an_answer_are_told() -> None:
     truth = np.array([1, 1, 0, 0, 0, 0, 0, 0])
-    scores = np.stack([1 - truth * 0.9, truth * 0.9], axis=1)
+    said = np.array([0.9, 0.4, 0.6, 0.3, 0.2, 0.1, 0.5, 0.2])
+    scores = np.stack([1 - said, said], axis=1)
     (one,) = measure(Answers(form="classes", truth=truth, scores=scores, called=truth), ["auroc"], repeats=200)
-    assert one.value == one.low == one.high == 1.0
+    assert one.low is not None
     assert one.rule is not None
     assert one.rule.startswith("Not defined in ")
     assert one.rule.endswith(" of 200 repeats, which were left out.")
+
+
+def test_all_found_is_not_surely_all() -> None:
+    truth = np.repeat([1, 0], [25, 35])
+    scores = np.eye(2)[truth]
+    given = Answers(form="classes", truth=truth, scores=scores, called=truth)
+    found, cleared, area = measure(given, ["sensitivity", "specificity", "auroc"], repeats=200)
+    assert (found.value, found.n, cleared.n, area.n) == (1.0, 25, 35, 60)
+    assert found.low == pytest.approx(0.867, abs=0.001)  # Wilson: 25 / (25 + 1.96 ** 2)
+    assert found.high == 1.0
+    assert (area.value, area.low, area.high) == (1.0, None, None)
+    assert area.rule is not None
+    assert area.rule.startswith("No interval")
+    (together,) = measure(given, ["sensitivity"], groups=np.arange(60) // 5)
+    assert together.low == pytest.approx(5 / (5 + 1.96**2), abs=0.001)
+
+
+def test_the_gap_of_calibration_has_no_interval_and_says_why() -> None:
+    (one,) = measure(judged(np.random.default_rng(4).random(60) < 0.7), ["ece"], repeats=50)
+    assert one.value is not None
+    assert one.low is None
+    assert one.rule is not None
+    assert one.rule.startswith("No interval")
+
+
+def test_many_cases_are_drawn_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [bootstrap.repeats_for(cells) for cells in (0, 1000, 120_000, 14 * 80_000)] == [1000, 1000, 500, 100]
+    assert bootstrap.repeats_for(10**9, 30) == 30
+    monkeypatch.setattr(bootstrap, "MOST_CELLS", 80 * 120)
+    (one,) = measure(judged(np.random.default_rng(3).random(40) < 0.7), ["mcc"])
+    assert one.method is not None
+    assert one.method.endswith("120 repeats")
 
 
 def test_one_patient_tells_nothing_of_others() -> None:

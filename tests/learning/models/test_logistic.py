@@ -100,6 +100,17 @@ def test_weights_of_cases_count() -> None:
     assert float(share) == pytest.approx(0.9, abs=0.02)
 
 
+def test_each_statement_may_have_weights_of_its_own() -> None:
+    targets = (RANDOM.random((60, 2)) < 0.2).astype(np.float32)
+    weights = np.where(targets == 1, np.array([9.0, 1.0]), 1.0).astype(np.float32)
+    plain, weighted = (build(LogisticSettings(penalty=10.0), FORM, 2) for _ in range(2))
+    plain.fit(PIXELS, targets, np.ones(60, np.float32), seed=0, combine="sigmoid")
+    weighted.fit(PIXELS, targets, weights, seed=0, combine="sigmoid")
+    raised = (weighted.logits(PIXELS) - plain.logits(PIXELS)).mean(axis=0)
+    assert raised[0] == pytest.approx(np.log(9), abs=0.2)
+    assert raised[1] == pytest.approx(0.0, abs=1e-3)
+
+
 def test_noise_is_met_with_a_stronger_penalty_and_few_cases_with_the_middle_one() -> None:
     noise = np.eye(2, dtype=np.float32)[RANDOM.integers(0, 2, 60)]
     assert np.abs(learned(noise, 2)).max() < np.abs(learned(noise, 2, penalty=PENALTIES[0])).max()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from isocenter.core.errors import UsageError
+from isocenter.core.errors import OpenQuestion, UsageError
 from isocenter.core.fingerprint import ChannelFacts, Fingerprint, Machine, Spread
 from isocenter.core.recipe import Recipe, recipe_from
 from isocenter.learning.planning.overrides import overridden
@@ -157,10 +157,115 @@ def test_an_unknown_key_is_answered_with_the_nearest() -> None:
         (("no", "yes"), "yes"),
         (("yes", "no"), "yes"),
         (("PNEUMONIA", "NORMAL"), "PNEUMONIA"),
-        (("a", "b"), "b"),
+        (("a", "b"), None),
+        (("disease", "non disease"), "disease"),
+        (("tumor", "non-tumor"), "tumor"),
+        (("nontumour", "tumour"), "tumour"),
+        (("not normal", "normal"), "not normal"),
+        (("benign", "normal"), "benign"),
+        (("no finding", "finding"), "finding"),
+        (("非肿瘤", "肿瘤"), "肿瘤"),
+        (("clear cell", "papillary"), None),
+        (("abnormal", "control"), "abnormal"),
         (("肺炎", "正常"), "肺炎"),
         (("a", "b", "c"), None),
     ],
 )
 def test_the_positive_class_is_the_finding(classes: tuple[str, ...], positive: str | None) -> None:
     assert positive_class(classes) == positive
+
+
+def test_where_the_names_do_not_tell_the_guess_is_told_and_never_screens() -> None:
+    recipe = plan(fingerprint(classes=("a", "b"), counts={"a": 200, "b": 200}), Wishes())
+    assert recipe.positive == "b"
+    assert recipe.reasons["positive"].startswith("A guess")
+    assert "`--positive a`" in recipe.reasons["positive"]
+    unclear = fingerprint(classes=("a", "b"), counts={"a": 200, "b": 200})
+    with pytest.raises(OpenQuestion, match=r"--positive b.*--positive a"):
+        plan(unclear, Wishes(sensitivity=0.95))
+    asked = plan(unclear, Wishes(sensitivity=0.95, positive="a"))
+    assert (asked.positive, asked.reasons["positive"]) == ("a", "Asked for.")
+    assert "benign" in plan(fingerprint(), Wishes(sensitivity=0.95)).reasons["positive"]
+
+
+def test_a_positive_class_that_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="no class named `malign`.*malignant"):
+        plan(fingerprint(), Wishes(positive="malign"))
+    with pytest.raises(UsageError, match="is for two classes"):
+        plan(fingerprint(kind="number", classes=(), counts={}), Wishes(positive="b"))
+    assert plan(fingerprint(kind="classes"), Wishes()).positive is None
+
+
+def test_a_channel_that_some_cases_lack_may_be_missing() -> None:
+    """Two channels that lack in as many cases are no less missing."""
+    channels = [
+        {"name": name, "intensity": "raw", "dtypes": ("int16",), "present": present}
+        for name, present in (("T1", 395), ("T2", 395))
+    ]
+    recipe = plan(fingerprint(channels=channels), Wishes())
+    assert recipe.input.missing
+    assert recipe.augmentation.channel_drop > 0
+    whole = [{**one, "present": 400} for one in channels]
+    assert not plan(fingerprint(channels=whole), Wishes()).input.missing
+
+
+@pytest.mark.parametrize(
+    ("val", "counts", "design"),
+    [
+        (5, {"benign": 2500, "malignant": 2500}, "folds"),
+        (500, {"benign": 4900, "malignant": 100}, "folds"),
+        (500, {"benign": 4000, "malignant": 1000}, "split"),
+    ],
+)
+def test_a_validation_split_that_is_too_small_judges_nothing(val: int, counts: dict[str, int], design: str) -> None:
+    known = fingerprint(cases={"train": 5000, "val": val}, patients={"train": 5000, "val": val}, counts=counts)
+    recipe = plan(known, Wishes())
+    assert recipe.validation.design == design
+    assert str(val) in recipe.reasons["validation.design"]
+
+
+def test_views_follow_what_is_mirrored() -> None:
+    recipe = plan(fingerprint(), Wishes())
+    assert overridden(recipe, ["augmentation.mirrored=[]"]).decision.views == ("plain",)
+    both = overridden(recipe, ["augmentation.mirrored=[x, y]"])
+    assert both.decision.views == ("plain", "mirror_x", "mirror_y")
+    assert "decision.views" in both.reasons
+    own = overridden(recipe, ["augmentation.mirrored=[]", "decision.views=[plain, mirror_y]"])
+    assert own.decision.views == ("plain", "mirror_y")
+    assert overridden(recipe, ["training.batch=8"]).decision.views == recipe.decision.views
+
+
+@pytest.mark.parametrize(
+    ("intensities", "settings"),
+    [
+        (("suv",), {"scale": "unit"}),
+        (("hu", "suv"), {"scale": "unit"}),
+        (("raw", "raw"), {"each_image": True}),
+        (("hu", "raw"), {"each_image": [False, True], "scale": "unit"}),
+    ],
+)
+def test_values_keep_their_unit(intensities: tuple[str, ...], settings: dict[str, Any]) -> None:
+    channels = [
+        {"name": f"c{place}", "intensity": one, "dtypes": ("float32",), "present": 400}
+        for place, one in enumerate(intensities)
+    ]
+    recipe = plan(fingerprint(channels=channels), Wishes())
+    window = next(one for one in recipe.preparation if one.step == "window")
+    assert window.settings == settings
+    assert recipe.input.stored == ("float32" if "scale" in settings else "uint8")
+
+
+def test_no_budget_bounds_what_does_not_learn_in_steps() -> None:
+    recipe = plan(fingerprint(), Wishes(model="logistic", budget="10m"), pace=lambda _: 0.0)
+    assert recipe.compute.budget is None
+    assert "logistic" in recipe.reasons["compute.budget"]
+
+
+def test_as_many_members_as_folds() -> None:
+    eight = plan(fingerprint(), Wishes(members=8))
+    assert (eight.model.members, eight.validation.folds) == (8, 8)
+    few = plan(fingerprint(counts={"benign": 396, "malignant": 4}), Wishes(members=8))
+    assert (few.model.members, few.validation.folds) == (4, 4)
+    assert "8 were asked for" in few.reasons["model.members"]
+    with pytest.raises(UsageError, match=r"8 members for 5 folds"):
+        overridden(plan(fingerprint(), Wishes()), ["model.members=8"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from isocenter.core.errors import IsocenterError
 from isocenter.core.fingerprint import Machine
@@ -18,9 +19,10 @@ from isocenter.core.recipe import AugmentationRecipe
 from isocenter.learning.planning.variations import NAMES, variation
 from isocenter.learning.training import augment, trials
 from isocenter.learning.training.forecast import Forecast, fitting, probe, quickest, steps_within
+from isocenter.learning.training.members import School
 
 sys.path.insert(0, str(Path(__file__).parent))
-from training_samples import school
+from training_samples import school, squares
 
 MB = 1_000_000
 
@@ -78,30 +80,45 @@ def test_half_precision_is_tried_only_where_it_can_pay(monkeypatch: pytest.Monke
     assert found.step == 0.5
     assert "2.0 times" in halved.recipe.reasons["training.precision"]
     monkeypatch.setattr(module, "probe", lambda _: Forecast(step=0.95, judge=0.0, memory=0))
-    assert quickest(given, slow, machine(bf16=True))[0] is given
+    slower = quickest(given, slow, machine(bf16=True))[0]
+    assert slower.recipe.training.precision == "fp32"
+    assert quickest(slower, slow, machine(bf16=True))[0] is slower
+
+
+def says(given: School, score: float) -> NDArray[np.float32]:
+    """Logits of which so large a share is right."""
+    targets = given.material.targets[given.parts[0].judged]
+    right = np.arange(len(targets)) < round(score * len(targets))
+    return np.where(right[:, None], targets, 1 - targets).astype(np.float32)
 
 
 @pytest.mark.parametrize(
     ("scores", "chosen"),
     [
         ((0.90, 0.90, 0.90), "strong"),
-        ((0.90, 0.895, 0.80), "middle"),
-        ((0.90, 0.80, 0.70), "mild"),
-        ((0.80, 0.85, 0.90), "strong"),
-        ((0.90, 0.80, 0.895), "strong"),
-        ((float("nan"), float("nan"), float("nan")), "mild"),
+        ((0.90, 0.90, 0.40), "middle"),
+        ((0.95, 0.30, 0.20), "mild"),
+        ((0.50, 0.70, 0.90), "strong"),
+        ((0.90, 0.30, 0.90), "strong"),
     ],
 )
 def test_the_strongest_variation_that_costs_nothing_is_kept(
     scores: Sequence[float], chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given = school(material=squares(300))
     told = iter(scores)
-    monkeypatch.setattr(trials, "_score", lambda *_: next(told))
-    given = school()
+    monkeypatch.setattr(trials, "_said", lambda *_: says(given, next(told)))
     strengths = {name: variation(name, given.recipe.augmentation) for name in NAMES}
     outcome = trials.tried(given, strengths, given.parts[0], Silent())
     assert outcome.chosen == chosen
-    assert "1%" in outcome.reason
+    assert f"on the {len(given.parts[0].judged)} cases" in outcome.reason
+
+
+def test_scores_that_are_no_numbers_change_nothing() -> None:
+    given = replace(school(), judge=lambda *_: (float("nan"), {}))
+    given = replace(given, recipe=given.recipe.changed("augmentation", trial=2))
+    strengths = {name: variation(name, given.recipe.augmentation) for name in NAMES}
+    assert trials.tried(given, strengths, given.parts[0], Silent()).chosen == "mild"
 
 
 def test_trials_are_the_same_twice(tmp_path: Path) -> None:

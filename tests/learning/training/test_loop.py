@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,24 +88,40 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path: Path) -> None:
         child = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert child.stdout is not None
         child.stdout.readline()
+        before = _written(tmp_path)
+        while _written(tmp_path) == before and child.poll() is None:
+            time.sleep(0.001)
         try:
-            child.wait(timeout=float(rng.uniform(0.05, 1.0)))
+            child.wait(timeout=float(rng.uniform(0.0, 0.2)))
         except subprocess.TimeoutExpired:
             child.kill()
         child.wait()
         child.stdout.close()
+    assert (tmp_path / "member-0.safetensors").is_file()
     resumed = train_members(school(tmp_path, steps=200), Silent())
     assert weights(resumed.network) == weights(train_members(school(steps=200), Silent()).network)
     assert [one["step"] for one in read_log(tmp_path / "log.jsonl")] == [67, 133, 200]
 
 
+def _written(folder: Path) -> int:
+    """When the checkpoint was last written; 0 where there is none."""
+    place = folder / "member-0.safetensors"
+    return place.stat().st_mtime_ns if place.is_file() else 0
+
+
 def test_a_finished_member_is_not_trained_again(tmp_path: Path) -> None:
     first = train_members(school(tmp_path), Silent())
-    before = (tmp_path / "member-0.safetensors").stat().st_mtime_ns
     again = train_members(school(tmp_path), Silent())
     assert weights(first.network) == weights(again.network)
     assert len(read_log(tmp_path / "log.jsonl")) == 3
-    assert before <= (tmp_path / "member-0.safetensors").stat().st_mtime_ns
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    train_members(school(tmp_path), Silent())
+    with pytest.raises(StorageProblem, match="belongs to another training"):
+        train_members(school(tmp_path, learning_rate=1e-4), Silent())
+    with pytest.raises(StorageProblem, match="belongs to another training"):
+        train_members(replace(school(tmp_path), data="other cases"), Silent())
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
@@ -131,8 +149,6 @@ def test_a_loss_that_is_no_number_is_refused() -> None:
 
 
 def _with_loss(given: School) -> School:
-    from dataclasses import replace
-
     return replace(given, loss=lambda logits, targets: (logits.sum() + targets.sum()) * float("nan"))
 
 

@@ -128,3 +128,19 @@ def test_small_quantities_are_told_apart() -> None:
     assert applied("normalise", picture(diffusion), over="image").array.std() == pytest.approx(1, abs=1e-3)
     assert applied("window", picture(diffusion), each_image=True).array.max() == 255
     assert applied("window", VOLUMES["not numbers in space"], each_image=True).array.max() == 255
+
+
+def test_one_channel_keeps_its_unit_beside_one_without() -> None:
+    """A CT beside an MR of one grid: Hounsfield units are cut at one window, the other at percentiles of its own."""
+    cases = [
+        picture(np.stack([[[-1000, 0, 1000]], [[0, scale, 2 * scale]]]).astype(np.float32), channels=("ct", "mr"))
+        for scale in (10, 1000)
+    ]
+    fitted = step("window").fit(cases, step("window").settings(each_image=(False, True), percentiles=(0, 100)))
+    dark, bright = (step("window").apply(case, fitted).array for case in cases)
+    np.testing.assert_array_equal(dark, bright)
+    np.testing.assert_array_equal(dark, [[[0, 128, 255]], [[0, 128, 255]]])
+    other = picture(np.stack([[[-1000, -1000, 0]], [[0, 1, 2]]]).astype(np.float32), channels=("ct", "mr"))
+    np.testing.assert_array_equal(step("window").apply(other, fitted).array, [[[0, 0, 128]], [[0, 128, 255]]])
+    with pytest.raises(UsageError, match="must be said for all or for 1 channels"):
+        step("window").apply(picture(np.zeros((2, 2), np.float32)), fitted)

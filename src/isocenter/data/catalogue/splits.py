@@ -11,7 +11,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from isocenter.core.case import Case
 from isocenter.core.errors import UsageError
 from isocenter.core.words import counted
 
@@ -86,6 +88,16 @@ def folds(members: Sequence[Member], *, count: int, seed: int) -> dict[str, int]
     shares = {str(number): 1.0 / count for number in range(count)}
     _deal(blocks, shares, defaultdict(Counter), given, np.random.default_rng(seed))
     return {key: int(number) for key, number in given.items()}
+
+
+def blocks_of(cases: Sequence[Case]) -> NDArray[np.int64]:
+    """The number of the block of each case: those of one patient or with near-duplicates count as one for intervals."""
+    # By place and not by key: cases may be given twice.
+    members = [Member(f"{row:012}", case.patient, case.group, "", None) for row, case in enumerate(cases)]
+    given = np.zeros(len(members), dtype=np.int64)
+    for number, block in enumerate(_blocks(members)):
+        given[[int(member.key) for member in block]] = number
+    return given
 
 
 def _missing_shares(official: set[str], *, grown: bool) -> dict[str, float]:

@@ -6,6 +6,7 @@ It is written from what is known; what nobody recorded is shown as a gap, so tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import exp
 
 from isocenter.core.reading import Measure
 from isocenter.core.words import listed, say
@@ -64,10 +65,15 @@ def _measured(package: Package, lang: str) -> Iterator[str]:
     if not measures:
         yield say("card.unmeasured", lang)
         return
-    yield say("card.validation", lang)
+    yield say("card.validation_folds" if _folded(package) else "card.validation", lang)
     yield ""
     titles = [say(f"card.{name}", lang) for name in ("metric", "value", "interval", "n")]
     yield from _table(titles, [_row(measure, lang) for measure in measures])
+
+
+def _folded(package: Package) -> bool:
+    """Whether what was measured is that of single members, and the model is their mean."""
+    return package.recipe.validation.design == "folds" and package.recipe.model.members > 1
 
 
 def _row(measure: Measure, lang: str) -> Sequence[str]:
@@ -86,6 +92,12 @@ def _decision(package: Package, lang: str) -> Iterator[str]:
     calibrated = "calibrated" if decision.temperature != 1.0 else "uncalibrated"
     if package.recipe.classes:
         yield _point(lang, calibrated, temperature=f"{decision.temperature:.3g}")
+        if decision.shift:
+            pairs = zip(package.recipe.classes, decision.shift, strict=False)
+            counted = ", ".join(f"{_plain(name)} {exp(shift):.2f}" for name, shift in pairs)
+            yield _point(lang, "shift", counted=counted)
+        if _folded(package) and package.reference.validation:
+            yield _point(lang, "calibrated_folds")
     for name, threshold in decision.thresholds.items():
         yield _point(lang, "threshold", label=_plain(name), threshold=f"{threshold:.3f}")
     if package.recipe.classes and not decision.thresholds:
@@ -114,7 +126,7 @@ def _use(package: Package, lang: str) -> Iterator[str]:
 
 def _provenance(package: Package, lang: str) -> Iterator[str]:
     manifest, record = package.manifest, package.record
-    yield _point(lang, "made", made=manifest.made, program=manifest.program, person=_plain(record.person))
+    yield _point(lang, "made", made=manifest.made, program=manifest.program, person=_plain(record.person) or _gap(lang))
     yield _point(lang, "seed", seed=record.seed, data=record.data or _gap(lang))
     if manifest.runtimes:
         yield ""

@@ -15,9 +15,10 @@ from isocenter.delivery.modelfile.package import GRAPH, HEAD, INT8, Manifest
 
 MANIFEST, RECIPE, LABELS, DECISION = "manifest.json", "recipe.yaml", "labels.json", "decision.json"
 REFERENCE, RECORD, CARD, WEIGHTS = "reference.json", "record.json", "card.md", "weights.safetensors"
+LEARNED = "learned.bin"
 
 NEEDED = (CARD, DECISION, GRAPH, LABELS, MANIFEST, RECIPE, RECORD, REFERENCE)
-ALLOWED = (*NEEDED, HEAD, INT8, WEIGHTS)
+ALLOWED = (*NEEDED, HEAD, INT8, LEARNED, WEIGHTS)
 VERSION = 1
 
 MOST_BYTES = (1 << 31) - 1

@@ -73,6 +73,7 @@ class Package:
     Attributes:
         weights: safetensors of the trained network; None for a model from elsewhere.
         graphs: by member name, see `GRAPH`, `HEAD`, `INT8`.
+        learned: eight bytes for the content of each case that was learned from, in rising order.
         digest: SHA-256 of the file as a whole; empty until it was written.
     """
 
@@ -85,4 +86,5 @@ class Package:
     card: str = ""
     weights: bytes | None = None
     graphs: Mapping[str, bytes] = field(default_factory=dict)
+    learned: bytes = b""
     digest: str = ""

@@ -12,13 +12,14 @@ from pydantic import TypeAdapter
 
 from isocenter.core.errors import IsocenterError, Unreadable, UsageError
 from isocenter.core.labels import LabelDefinition
-from isocenter.core.recipe import recipe_from
+from isocenter.core.recipe import plain_from, recipe_from
 from isocenter.core.record import Record
 from isocenter.core.words import listed, sized
 from isocenter.delivery.modelfile.container import (
     CARD,
     DECISION,
     LABELS,
+    LEARNED,
     MANIFEST,
     MOST_BYTES,
     MOST_TEXT_BYTES,
@@ -32,6 +33,7 @@ from isocenter.delivery.modelfile.container import (
     opened,
     refused,
 )
+from isocenter.delivery.modelfile.outside import reads_other_files
 from isocenter.delivery.modelfile.package import GRAPH, HEAD, INT8, Manifest, Package, Reference
 from isocenter.pathway.tasks._shared import Decision
 
@@ -87,12 +89,17 @@ def package_from(content: bytes, *, source: str) -> Package:
     manifest = manifest_of(members, source=source)
     _require_whole(members, manifest, source)
     for name, value in members.items():
-        if name not in (*_GRAPHS, WEIGHTS) and len(value) > MOST_TEXT_BYTES:
+        if name not in (*_GRAPHS, LEARNED, WEIGHTS) and len(value) > MOST_TEXT_BYTES:
             raise refused(source, f"its {name} is longer than {sized(MOST_TEXT_BYTES)}")
+    for name in (one for one in _GRAPHS if one in members):
+        if reads_other_files(members[name]):
+            raise refused(source, f"its {name} would read other files of this machine")
+    if len(members.get(LEARNED, b"")) % 8:
+        raise refused(source, f"its {LEARNED} is not whole")
     try:
         return Package(
             manifest=manifest,
-            recipe=recipe_from(yaml.safe_load(members[RECIPE]), source=RECIPE),
+            recipe=recipe_from(plain_from(members[RECIPE]), source=RECIPE),
             label=_parsed(LabelDefinition, members[LABELS]),
             decision=_parsed(Decision, members[DECISION]),
             reference=_parsed(Reference, members[REFERENCE]),
@@ -100,6 +107,7 @@ def package_from(content: bytes, *, source: str) -> Package:
             card=members[CARD].decode(),
             weights=members.get(WEIGHTS),
             graphs={name: members[name] for name in _GRAPHS if name in members},
+            learned=members.get(LEARNED, b""),
             digest=digest(content),
         )
     except (ValueError, yaml.YAMLError, RecursionError, IsocenterError) as error:

@@ -15,6 +15,7 @@ from isocenter.delivery.modelfile.container import (
     CARD,
     DECISION,
     LABELS,
+    LEARNED,
     MANIFEST,
     RECIPE,
     RECORD,
@@ -32,6 +33,7 @@ from isocenter.storage.atomic import atomic_write
 def write_model(path: Path, package: Package) -> Package:
     """Write a package as one file; returns it with the hashes of its members and of the file.
 
+    Of its record goes into the file what may be passed on: no person, no folder.
     What was written is read back before it takes its place, so that no file is left that `read_model` refuses.
     """
     if path.suffix.lower() != ENDING:
@@ -52,11 +54,15 @@ def _members(package: Package) -> dict[str, bytes]:
         LABELS: _json(package.label),
         DECISION: _text(TypeAdapter(Decision).dump_python(package.decision, mode="json")),
         REFERENCE: _json(package.reference),
-        RECORD: _json(package.record),
+        RECORD: _json(package.record.to_pass_on()),
         CARD: package.card.encode(),
         **package.graphs,
     }
-    return members if package.weights is None else {**members, WEIGHTS: package.weights}
+    if package.learned:
+        members[LEARNED] = package.learned
+    if package.weights is not None:
+        members[WEIGHTS] = package.weights
+    return members
 
 
 def _json(model: BaseModel) -> bytes:

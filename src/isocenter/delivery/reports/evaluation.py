@@ -210,8 +210,8 @@ def _headline(metrics: Sequence[Measure]) -> list[Measure]:
 
 
 def _rules(measures: Sequence[Measure], lang: str) -> list[str]:
-    """What was done where a number is not defined, once for each name."""
-    rules = {metric_name(one.name, lang): one.rule for one in measures if one.value is None and one.rule}
+    """What was done where a number is not defined or has no interval, once for each name."""
+    rules = {metric_name(one.name, lang): one.rule for one in measures if one.low is None and one.rule}
     return [f"{name}: {rule}" for name, rule in rules.items()]
 
 

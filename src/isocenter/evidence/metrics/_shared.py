@@ -58,6 +58,29 @@ class Answers:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A share, case by case: what counts for it, and what it is a share of (cases,)."""
+
+    part: Array
+    whole: Array
+
+    @property
+    def cases(self) -> int:
+        """How many cases it is a share of."""
+        return int(np.count_nonzero(self.whole))
+
+    @property
+    def value(self) -> float:
+        """The share; not defined where there is nothing to have a part of."""
+        return share(float(self.part.sum()), float(self.whole.sum()))
+
+
+def no_tally(answers: Answers) -> None:
+    """Of a metric that is no share of cases."""
+    del answers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One way to measure.
@@ -69,6 +92,8 @@ class Metric:
         rule: what is done where it is not defined, in one sentence.
         measure: the formula.
         in_unit: whether its value has the unit of the label.
+        tally: of a metric that is a share of cases, these; None where it is a mean of several shares.
+        no_interval: why drawing cases again and again gives no interval, in one sentence; empty where it does.
     """
 
     forms: tuple[Literal["classes", "several", "number"], ...]
@@ -78,6 +103,8 @@ class Metric:
     rule: str
     measure: Callable[[Answers], float]
     in_unit: bool = False
+    tally: Callable[[Answers], Tally | None] = no_tally
+    no_interval: str = ""
 
 
 UNDEFINED = float("nan")
@@ -157,13 +184,36 @@ def over_columns(formula: Callable[[Column], float]) -> Callable[[Answers], floa
     return lambda answers: mean_defined([formula(column) for column in columns(answers)])
 
 
-def confusion(answers: Answers) -> Array:
+def of_columns(tally: Callable[[Column], Tally]) -> Callable[[Answers], float]:
+    """A share as a metric: the mean over the columns in which it is defined."""
+    return over_columns(lambda column: tally(column).value)
+
+
+def of_two(tally: Callable[[Column], Tally]) -> Callable[[Answers], Tally | None]:
+    """The cases of a share, where it is that of the positive one of two classes."""
+    return lambda answers: (
+        tally(columns(answers)[0]) if answers.form == "classes" and answers.scores.shape[1] == 2 else None
+    )
+
+
+def of_known(counts: Callable[[Answers], Array]) -> Callable[[Answers], Tally]:
+    """The cases of a share of all known truths, given which of them count for it."""
+
+    def tally(answers: Answers) -> Tally:
+        known = ~np.isnan(answers.truth.astype(np.float64))
+        part = counts(answers) & known
+        return Tally(part, known) if known.ndim == 1 else Tally(part.sum(axis=1), known.sum(axis=1))
+
+    return tally
+
+
+def confusion(answers: Answers) -> NDArray[np.int64]:
     """How many cases of each class (rows) were called each class (columns)."""
     classes = answers.scores.shape[1]
     cells = np.bincount(
         answers.truth.astype(np.int64) * classes + answers.called.astype(np.int64), minlength=classes**2
     )
-    return cells.reshape(classes, classes)
+    return cells.reshape(classes, classes).astype(np.int64)
 
 
 def agreement(answers: Answers, weights: Array) -> float:

@@ -38,4 +38,5 @@ METRIC = Metric(
     better="lower",
     rule="Not defined without cases; findings of which nothing is known are left out of the mean.",
     measure=measure,
+    no_interval="No interval: among cases drawn again and again this gap is larger than it is.",
 )

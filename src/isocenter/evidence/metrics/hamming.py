@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from isocenter.evidence.metrics._shared import Answers, Metric, of_known
 
-from isocenter.evidence.metrics._shared import Answers, Metric, mean
+tally = of_known(lambda answers: answers.truth != answers.called)
 
 
 def measure(answers: Answers) -> float:
     """The share of known truths that were not called."""
-    known = ~np.isnan(answers.truth)
-    return mean((answers.truth != answers.called)[known])
+    return tally(answers).value
 
 
 METRIC = Metric(
@@ -20,4 +19,5 @@ METRIC = Metric(
     better="lower",
     rule="Not defined without cases.",
     measure=measure,
+    tally=tally,
 )

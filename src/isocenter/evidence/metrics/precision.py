@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from isocenter.evidence.metrics._shared import Column, Metric, over_columns, share
+from isocenter.evidence.metrics._shared import Column, Metric, Tally, of_columns, of_two
 
 
-def formula(column: Column) -> float:
+def tally(column: Column) -> Tally:
     """Found among those that were called."""
-    return share(column.found, column.found + column.false_alarms)
+    return Tally(column.truth & column.called, column.called)
 
 
 METRIC = Metric(
@@ -16,5 +16,6 @@ METRIC = Metric(
     high=1.0,
     better="higher",
     rule="Not defined where nothing is called; classes that are never called are left out of the mean.",
-    measure=over_columns(formula),
+    measure=of_columns(tally),
+    tally=of_two(tally),
 )

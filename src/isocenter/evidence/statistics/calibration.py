@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,12 @@ SMALLEST = 1e-12
 """A probability of 0 would make one surprise endless."""
 
 
-def temperature(logits: Floats, targets: Floats, decode: Callable[[Floats, Decision], Floats]) -> float:
+PLAIN = Decision(thresholds={})
+
+
+def temperature(
+    logits: Floats, targets: Floats, decode: Callable[[Floats, Decision], Floats], *, start: Decision = PLAIN
+) -> float:
     """What logits are to be divided by, so that the log-loss on these cases is smallest.
 
     Being sure of nothing but a few right answers would drive the temperature to its end, so there is a prior for 1
@@ -24,16 +30,17 @@ def temperature(logits: Floats, targets: Floats, decode: Callable[[Floats, Decis
         logits: (cases, outputs); cases whose outputs are no numbers are passed over.
         targets: of the same cases (cases, classes), as the task makes them; NaN where unknown.
         decode: of the task: logits and decision -> probabilities (cases, classes).
+        start: what else is decided, such as the shift that undoes the weights of training.
     """
     from scipy.optimize import minimize_scalar
 
     fine = np.isfinite(logits).all(axis=1)
     logits, targets = logits[fine], targets[fine]
-    if not _teaches(logits, targets, decode):
+    if not _teaches(logits, targets, decode, start):
         return 1.0
 
     def cost(logarithm: float) -> float:
-        scores = decode(logits, Decision(temperature=float(np.exp(logarithm)), thresholds={}))
+        scores = decode(logits, replace(start, temperature=float(np.exp(logarithm))))
         return _surprise(scores, targets) + logarithm**2 / 2
 
     bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
@@ -41,14 +48,14 @@ def temperature(logits: Floats, targets: Floats, decode: Callable[[Floats, Decis
     return float(np.clip(np.exp(best), LOWEST, HIGHEST)) if cost(best) < cost(0.0) else 1.0
 
 
-def _teaches(logits: Floats, targets: Floats, decode: Callable[[Floats, Decision], Floats]) -> bool:
+def _teaches(logits: Floats, targets: Floats, decode: Callable[[Floats, Decision], Floats], start: Decision) -> bool:
     """Whether some target differs between cases and the temperature makes a difference."""
     known = ~np.isnan(targets)
     lowest = np.where(known, targets, np.inf).min(axis=0, initial=np.inf)
     highest = np.where(known, targets, -np.inf).max(axis=0, initial=-np.inf)
     if not (highest > lowest).any():
         return False
-    cool, hot = (decode(logits, Decision(temperature=one, thresholds={})) for one in (0.5, 2.0))
+    cool, hot = (decode(logits, replace(start, temperature=one)) for one in (0.5, 2.0))
     return not np.array_equal(cool, hot)
 
 

@@ -102,8 +102,9 @@ class Estimator(Protocol):
         seed: int,
         combine: Combine | None = None,
     ) -> None:
-        """Learn from normalised pixels (cases, channels, ...), targets (cases, width) and weights (cases,).
+        """Learn from normalised pixels (cases, channels, ...), targets (cases, width) and weights.
 
+        Weights are (cases,), or (cases, width) where each of several statements has its own.
         Targets of one column more than there are outputs are grades, of which the outputs are cumulative logits.
         `combine` is the task's: how outputs will be read. Where it is not given, the targets tell.
         """

@@ -91,7 +91,10 @@ class LogisticEstimator:
         seed: int,
         combine: Combine | None = None,
     ) -> None:
-        """Learn from normalised pixels (cases, channels, ...), targets (cases, width) and weights (cases,)."""
+        """Learn from normalised pixels (cases, channels, ...), targets (cases, width) and weights.
+
+        Weights are (cases,), or (cases, width) where each statement has its own.
+        """
         if targets.shape[1] > self._network.linear.out_features:
             targets, combine = steps_of_grades(targets), "sigmoid"
         numbers = self._averaged(pixels)
@@ -183,9 +186,9 @@ def _weights(
     if kind == "softmax":
         return _classes(numbers, targets, weights, penalty)
     learned = []
-    for column in targets.T:
+    for column, given in zip(targets.T, _by_column(weights, targets).T, strict=True):
         known = ~np.isnan(column)
-        own = (numbers[known], column[known], weights[known], penalty)
+        own = (numbers[known], column[known], given[known], penalty)
         learned.append(_statement(*own) if kind == "sigmoid" else _number(*own))
     return np.stack([weight for weight, _ in learned]), np.array([bias for _, bias in learned], dtype=np.float32)
 
@@ -244,7 +247,12 @@ def _loss(logits: Floats, targets: Floats, weights: Floats, kind: Combine) -> fl
         loss = np.logaddexp(0.0, logits) - targets * logits
     else:
         loss = (logits - targets) ** 2
-    return float(np.nansum(loss * weights[:, None]))
+    return float(np.nansum(loss * _by_column(weights, targets)))
+
+
+def _by_column(weights: Floats, targets: Floats) -> Floats:
+    """A weight for each case and column."""
+    return np.broadcast_to(weights if weights.ndim == 2 else weights[:, None], targets.shape)
 
 
 def _chunks(pixels: NDArray[Any]) -> Iterator[Tensor]:

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from isocenter.core.errors import UsageError
-from isocenter.core.recipe import Recipe, recipe_from
+from isocenter.core.recipe import Recipe, plain_from, recipe_from
+from isocenter.learning.planning.variations import views
 
 
 def overridden(recipe: Recipe, given: Sequence[str]) -> Recipe:
@@ -16,17 +17,23 @@ def overridden(recipe: Recipe, given: Sequence[str]) -> Recipe:
     if not given:
         return recipe
     plain = recipe.model_dump(mode="json")
+    names = set()
     for pair in given:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"`--set` must be given as key=value, got `{pair}`", remedy="Such as training.batch=64")
         try:
-            value = yaml.safe_load(text)
+            value = plain_from(text)
         except yaml.YAMLError as error:
             raise UsageError(f"The value in `{pair}` cannot be read", why=str(error)) from error
+        names.add(name.strip())
         _lay(plain, name.strip().split("."), value)
         plain["reasons"][name.strip()] = "Set by hand."
-    return recipe_from(plain, source="--set")
+    made = recipe_from(plain, source="--set")
+    if made.augmentation.mirrored == recipe.augmentation.mirrored or names & {"decision", "decision.views"}:
+        return made
+    made.reasons["decision.views"] = "Read mirrored along the axes along which training mirrors, and no other."
+    return made.changed("decision", views=views(made.augmentation))
 
 
 def _lay(plain: dict[str, Any], path: Sequence[str], value: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isocenter.core.durations import lasting, seconds_of
-from isocenter.core.errors import UsageError
+from isocenter.core.errors import OpenQuestion, UsageError
 from isocenter.core.fingerprint import ChannelFacts, Fingerprint
 from isocenter.core.recipe import (
     AugmentationRecipe,
@@ -25,8 +25,9 @@ from isocenter.core.recipe import (
     TrainingRecipe,
     ValidationRecipe,
 )
-from isocenter.core.words import counted
-from isocenter.learning.planning.variations import variation
+from isocenter.core.registry import unknown
+from isocenter.core.words import counted, listed
+from isocenter.learning.planning.variations import variation, views
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.planning.words import positive_class
 
@@ -42,6 +43,9 @@ LARGEST_VOLUME = 48**3
 FEW_CASES = 2000
 """Below this many cases, training and validation cases are used together in folds."""
 
+FEWEST_JUDGED, FEWEST_OF_CLASS = 200, 30
+"""A validation split judges alone from so many cases on, of each of two classes, between which a threshold is set."""
+
 WIDTHS = (16, 24, 32, 48, 64)
 """Base widths of a residual network that are tried."""
 
@@ -56,6 +60,9 @@ SHARE_OF_TRIALS = 0.25
 
 FOLDS = 5
 """Parts into which few cases are divided; each member leaves one of them out."""
+
+UNITS = ("hu", "suv")
+"""Meanings of values that are the same on every scanner: Hounsfield units, standardised uptake."""
 
 COLOURS = ("red", "green", "blue", "alpha")
 
@@ -88,6 +95,35 @@ def task_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> str:
         why=f"it holds a {fingerprint.kind} for each case",
         remedy=f"Use `--task {natural}`, or another label with `--label`",
     )
+
+
+def positive_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> str | None:
+    """Of two classes the finding: as a person says, else by the names, else the second, which is then only a guess."""
+    classes = fingerprint.classes
+    if fingerprint.kind != "class" or len(classes) != 2:
+        if wishes.positive is not None:
+            raise UsageError(
+                f"`--positive` is for two classes, got {counted(len(classes), 'class')}", remedy="Leave it out"
+            )
+        return None
+    if wishes.positive is not None:
+        if wishes.positive not in classes:
+            raise unknown("class", wishes.positive, classes)
+        reasons.note("positive", "Asked for.")
+        return wishes.positive
+    told = positive_class(classes)
+    if told is not None:
+        other = classes[1 - classes.index(told)]
+        reasons.note("positive", f"`{other}` is named as the absence of a finding, or as the lesser one.")
+        return told
+    if wishes.sensitivity is not None:
+        raise OpenQuestion(
+            f"Which class is to be found with a sensitivity of {wishes.sensitivity:g} is not clear",
+            why=f"the names `{classes[0]}` and `{classes[1]}` do not tell which of them is the finding",
+            remedy=f"Say it with `--positive {classes[1]}` or `--positive {classes[0]}`",
+        )
+    reasons.note("positive", f"A guess, as the names do not tell: the second. `--positive {classes[0]}` for the other.")
+    return classes[1]
 
 
 def preparation_for(
@@ -180,26 +216,34 @@ def balance_for(fingerprint: Fingerprint, reasons: Reasons) -> str:
 
 
 def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tuple[ValidationRecipe, int]:
-    """Folds for few cases, the validation split for many.
+    """Folds for few cases, the validation split where it is large enough to judge by.
 
     Stands on: a threshold or temperature chosen on a hundred cases is noise; in folds every case is judged once by a
     network that has not seen it, and none is lost to training.
     """
-    usable = fingerprint.cases.get("train", 0) + fingerprint.cases.get("val", 0)
+    judged = fingerprint.cases.get("val", 0)
+    usable = fingerprint.cases.get("train", 0) + judged
     patients = fingerprint.patients.get("train", 0) + fingerprint.patients.get("val", 0)
     smallest = min((count for count in fingerprint.counts.values() if count), default=usable)
     parts = min(max(FOLDS, wishes.members or 0), patients, max(smallest, 2))
-    apart = usable >= FEW_CASES and fingerprint.cases.get("val", 0) > 0
+    apart = usable >= FEW_CASES and _can_judge(fingerprint, judged, smallest)
     if wishes.members == 1 or apart or parts < 2:
-        reasons.note(
-            "validation.design", f"{counted(fingerprint.cases.get('val', 0), 'validation case')} are kept apart."
-        )
+        reasons.note("validation.design", f"{counted(judged, 'validation case')} are kept apart.")
         return ValidationRecipe(design="split"), wishes.members or 1
-    reasons.note(
-        "validation.design",
-        f"With {counted(usable, 'case')} none is spared: each member leaves out another part, by which it is judged.",
-    )
+    few = f"With {counted(usable, 'case')} none is spared"
+    if usable >= FEW_CASES:
+        few = f"{counted(judged, 'validation case')} are too few to judge by"
+    reasons.note("validation.design", f"{few}: each member leaves out another part, by which it is judged.")
+    if wishes.members and wishes.members > parts:
+        reasons.note("model.members", f"{wishes.members} were asked for, and the cases can be parted {parts} times.")
     return ValidationRecipe(design="folds", folds=parts), min(wishes.members or parts, parts)
+
+
+def _can_judge(fingerprint: Fingerprint, judged: int, smallest: int) -> bool:
+    """Whether a threshold and a temperature that are found on the validation split mean anything."""
+    expected = smallest * judged / max(fingerprint.cases.get("train", 0), 1)
+    even = fingerprint.kind == "class" and len(fingerprint.classes) == 2
+    return judged >= FEWEST_JUDGED and (not even or expected >= FEWEST_OF_CLASS)
 
 
 def training_for(fingerprint: Fingerprint, balance: str, reasons: Reasons) -> TrainingRecipe:
@@ -227,14 +271,13 @@ def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) 
     validation, members = design_for(fingerprint, wishes, reasons)
     model = model_for(fingerprint, wishes, reasons).model_copy(update={"members": members})
     augmentation = augmentation_for(fingerprint, reasons)
-    views = ("plain", *(f"mirror_{axis}" for axis in augmentation.mirrored))
     machine = fingerprint.machine
     training = training_for(fingerprint, balance_for(fingerprint, reasons), reasons)
     recipe = Recipe(
         task=task,
         label=fingerprint.label,
         classes=fingerprint.classes,
-        positive=positive_class(fingerprint.classes),
+        positive=positive_for(fingerprint, wishes, reasons),
         preparation=steps,
         input=InputRecipe(
             channels=names,
@@ -243,15 +286,13 @@ def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) 
             mean=tuple(0.0 for _ in names),
             deviation=tuple(1.0 for _ in names),
             modalities=fingerprint.modalities,
-            missing=any(
-                one.present < max(other.present for other in fingerprint.channels) for one in fingerprint.channels
-            ),
+            missing=_lacking(fingerprint),
         ),
         model=model,
         augmentation=augmentation.model_copy(update={"trial": max(training.steps // 2, 1)}),
         training=training,
         validation=validation,
-        decision=DecisionRecipe.model_validate({"views": views, "sensitivity": wishes.sensitivity}),
+        decision=DecisionRecipe(views=views(augmentation), sensitivity=wishes.sensitivity),
         compute=ComputeRecipe(
             threads=wishes.threads or machine.cores,
             device="cuda" if machine.gpu else "cpu",
@@ -270,8 +311,11 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
     """
     assert recipe.compute.budget is not None
     training, reasons = recipe.training, dict(recipe.reasons)
-    wanted = training.steps
-    total = recipe.compute.budget * SHARE_OF_BUDGET * (1 - SHARE_OF_TRIALS) / pace(recipe)
+    wanted, step = training.steps, pace(recipe)
+    if step <= 0:
+        reasons["compute.budget"] = f"None: `{recipe.model.name}` does not learn in steps, so that none can be counted."
+        return recipe.changed("compute", budget=None).model_copy(update={"reasons": reasons})
+    total = recipe.compute.budget * SHARE_OF_BUDGET * (1 - SHARE_OF_TRIALS) / step
     members = recipe.model.members
     while members > 1 and total / members < wanted / 2 and not wishes.members:
         members -= 1
@@ -294,8 +338,8 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
 
 
 def _lacking(fingerprint: Fingerprint) -> bool:
-    """Whether some cases lack a channel that others have."""
-    return len({one.present for one in fingerprint.channels}) > 1
+    """Whether some training cases lack a channel."""
+    return any(one.present < fingerprint.cases.get("train", 0) for one in fingerprint.channels)
 
 
 def _uneven(fingerprint: Fingerprint) -> bool:
@@ -314,12 +358,17 @@ def _manner(fingerprint: Fingerprint, reasons: Reasons) -> str:
 
 
 def _intensity_step(channels: tuple[ChannelFacts, ...], reasons: Reasons) -> StepRecipe:
-    """Hounsfield units mean the same on every scanner; other values are scaled by what each image holds."""
-    if all(one.intensity == "hu" for one in channels):
-        reasons.note("preparation.window", "Hounsfield units, between percentiles of the training cases.")
+    """Units mean the same on every scanner; values without one are scaled by what each image holds."""
+    own = [one.intensity not in UNITS for one in channels]
+    if not any(own):
+        reasons.note("preparation.window", "Values with a unit, between percentiles of the training cases.")
         return StepRecipe(step="window", settings={"scale": "unit"})
-    reasons.note("preparation.window", "Values without a unit: each image between percentiles of its own.")
-    return StepRecipe(step="window", settings={"each_image": True})
+    if all(own) or any(_colour(one.name) for one in channels):
+        reasons.note("preparation.window", "Values without a unit: each image between percentiles of its own.")
+        return StepRecipe(step="window", settings={"each_image": True})
+    without = listed([one.name for one, alone in zip(channels, own, strict=True) if alone])
+    reasons.note("preparation.window", f"{without}: no unit, each image between percentiles of its own.")
+    return StepRecipe(step="window", settings={"each_image": own, "scale": "unit"})
 
 
 def _channel_names(fingerprint: Fingerprint, steps: tuple[StepRecipe, ...]) -> tuple[str, ...]:

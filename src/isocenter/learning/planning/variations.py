@@ -8,11 +8,21 @@ two apart, so the cohort is asked.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from isocenter.core.recipe import AugmentationRecipe
 
 NAMES = ("mild", "middle", "strong")
 
+View = Literal["plain", "mirror_x", "mirror_y", "mirror_z"]
+
 _REACH = {"mild": 0.0, "middle": 0.5, "strong": 1.0}
+
+
+def views(given: AugmentationRecipe) -> tuple[View, ...]:
+    """How an image is read at work: as it is, and mirrored along each axis that training mirrored."""
+    mirrored: dict[str, View] = {"x": "mirror_x", "y": "mirror_y", "z": "mirror_z"}
+    return ("plain", *(mirrored[axis] for axis in given.mirrored))
 
 
 def variation(strength: str, given: AugmentationRecipe) -> AugmentationRecipe:

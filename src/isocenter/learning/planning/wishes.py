@@ -23,6 +23,8 @@ class Wishes(Settings):
     """Longest side of the prepared images in pixels."""
     members: int | None = Field(default=None, ge=1, le=20)
     """How many networks are trained and averaged."""
+    positive: str | None = None
+    """Of two classes, the one that is looked for; by their names unless given."""
     sensitivity: float | None = Field(default=None, gt=0.0, le=1.0)
     """For screening: choose the threshold that finds this share of the positive validation cases."""
     seed: int = Field(default=0, ge=0)

@@ -40,8 +40,8 @@ class State:
     finished: bool = False
 
 
-def save(path: Path, state: State) -> None:
-    """Write a checkpoint in place of the one before."""
+def save(path: Path, state: State, about: str) -> None:
+    """Write a checkpoint in place of the one before; `about` names the training that it belongs to."""
     from safetensors.torch import save_file
 
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
@@ -53,10 +53,10 @@ def save(path: Path, state: State) -> None:
         tensors |= {f"optimiser.{number}.{name}": value for name, value in values.items() if torch.is_tensor(value)}
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with atomic_write(path) as temporary:
-        save_file(plain, temporary, metadata={"state": json.dumps(scalars)})
+        save_file(plain, temporary, metadata={"state": json.dumps(scalars), "about": about})
 
 
-def load(path: Path, state: State) -> bool:
+def load(path: Path, state: State, about: str) -> bool:
     """Bring a state back to where its checkpoint stands; False where there is none."""
     if not path.is_file():
         return False
@@ -64,7 +64,8 @@ def load(path: Path, state: State) -> bool:
 
     try:
         with safe_open(path, framework="pt") as file:
-            scalars = json.loads(file.metadata()["state"])
+            header = file.metadata()
+            scalars = json.loads(header["state"])
             names: list[str] = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
@@ -73,6 +74,12 @@ def load(path: Path, state: State) -> bool:
             why=str(error),
             remedy="Delete it, and its part of the training begins again",
         ) from error
+    if header.get("about") != about:
+        raise StorageProblem(
+            f"The checkpoint {path} belongs to another training",
+            why="the recipe, the seed or the cases have changed since",
+            remedy="Train into another folder, or delete this one's checkpoints to begin again",
+        )
     _restore(state, tensors)
     state.step, state.best = scalars["step"], scalars["best"]
     state.since_best, state.finished = scalars["since_best"], scalars["finished"]
@@ -82,7 +89,8 @@ def load(path: Path, state: State) -> bool:
 def _restore(state: State, tensors: dict[str, Tensor]) -> None:
     state.network.load_state_dict(_part(tensors, "network."))
     if state.average is not None:
-        state.average.update(_part(tensors, "average."))
+        for name, value in _part(tensors, "average.").items():
+            state.average[name].copy_(value)
     weights = [weight for group in state.optimiser.param_groups for weight in group["params"]]
     memory: dict[int, dict[str, Tensor]] = {}
     for name, value in _part(tensors, "optimiser.").items():

@@ -20,8 +20,10 @@ from isocenter.core.errors import IsocenterError
 from isocenter.core.fingerprint import Machine
 from isocenter.core.words import sized
 from isocenter.learning.build import build_model, input_form
+from isocenter.learning.device import prepare_device
 from isocenter.learning.models._shared import Network
 from isocenter.learning.planning.rules import SHARE_OF_BUDGET
+from isocenter.learning.planning.variations import NAMES
 from isocenter.learning.training.loop import Lesson, step_once
 from isocenter.learning.training.members import School
 
@@ -59,13 +61,14 @@ class Forecast:
         """How long all members will take."""
         training = school.recipe.training
         judged = sum(len(part.judged) for part in school.parts) * (max(training.looks, 1) + 1)
-        return training.steps * len(school.parts) * self.step + judged * self.judge
+        trials = school.recipe.augmentation.trial * len(NAMES)
+        return (training.steps * len(school.parts) + trials) * self.step + judged * self.judge
 
 
 def probe(school: School) -> Forecast:
     """Take a few steps that count for nothing."""
     recipe = school.recipe
-    torch.set_num_threads(recipe.compute.threads)
+    prepare_device(recipe)
     torch.manual_seed(0)
     network = build_model(recipe.model, input_form(recipe), school.outputs)
     if not isinstance(network, Network):
@@ -105,13 +108,16 @@ def quickest(school: School, forecast: Forecast, machine: Machine) -> tuple[Scho
     """The school in half precision where this machine has instructions for it and a probe shows that they pay."""
     recipe = school.recipe
     able = machine.bf16 or recipe.compute.device == "cuda"
-    if not able or recipe.training.precision != "fp32" or "training.precision" in recipe.reasons or not forecast.step:
+    # A recipe that gives its reason was settled before, by hand or by an earlier run that is to be repeated.
+    settled = recipe.training.precision != "fp32" or "training.precision" in recipe.reasons
+    if settled or not able or not forecast.step:
         return school, forecast
     half = replace(school, recipe=recipe.changed("training", precision="bf16"))
     other = probe(half)
     faster = forecast.step / other.step
     if faster < WORTH:
-        return school, forecast
+        reasons = recipe.reasons | {"training.precision": f"bf16 was measured at {faster:.2f} times the speed of fp32."}
+        return replace(school, recipe=recipe.model_copy(update={"reasons": reasons})), forecast
     reasons = recipe.reasons | {"training.precision": f"Measured on this machine: {faster:.1f} times as fast as fp32."}
     return replace(half, recipe=half.recipe.model_copy(update={"reasons": reasons})), other
 
@@ -119,22 +125,23 @@ def quickest(school: School, forecast: Forecast, machine: Machine) -> tuple[Scho
 def fitting(school: School, forecast: Forecast, machine: Machine) -> School:
     """The school with batches that fit into memory, or a refusal that says what would.
 
-    A batch that is too large is divided, and the gradients of its parts are added: the same number of cases goes into
-    each step of the optimiser.
+    A batch that is too large is divided, and the gradients of its parts are added: about the same number of cases goes
+    into each step of the optimiser.
     """
     free = machine.gpu_memory if school.recipe.compute.device == "cuda" else machine.free_memory
-    allowed = int(free * SHARE_OF_MEMORY)
+    allowed = max(int(free * SHARE_OF_MEMORY), 1)
     if forecast.memory <= allowed:
         return school
     training = school.recipe.training
     parts = 2 ** math.ceil(math.log2(forecast.memory / allowed))
-    if training.batch // parts < 2:
+    batch = math.ceil(training.batch / parts)
+    if batch < 2:
         raise IsocenterError(
             f"This training needs about {sized(forecast.memory)} of memory",
             why=f"{sized(free)} are free, of which {sized(allowed)} may be taken",
-            remedy="Choose a smaller model (`--model`), smaller images (`input.shape` in the recipe), or free memory",
+            remedy="Choose smaller images (`--size`), a narrower or other model (`--model`), or free memory",
         )
-    recipe = school.recipe.changed("training", batch=training.batch // parts, accumulate=training.accumulate * parts)
+    recipe = school.recipe.changed("training", batch=batch, accumulate=training.accumulate * parts)
     return replace(school, recipe=recipe)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class Log:
         self.entries.append(entry)
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+                file.write(_line(entry))
 
     def forget_after(self, member: int, step: int) -> None:
         """Drop what a member wrote after its checkpoint: it will be written again."""
@@ -35,7 +36,16 @@ class Log:
 
     def _rewrite(self) -> None:
         if self._path is not None:
-            write_text(self._path, "".join(json.dumps(one) + "\n" for one in self.entries))
+            write_text(self._path, "".join(_line(one) for one in self.entries))
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """One entry; what is not a number is null, since JSON has no word for it."""
+    metric = {
+        name: value if value is not None and isfinite(value) else None
+        for name, value in entry.get("metric", {}).items()
+    }
+    return json.dumps(entry | ({"metric": metric} if metric else {})) + "\n"
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import threading
 import time
@@ -32,6 +33,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 Judge = Callable[[NDArray[np.float32], NDArray[np.float32]], tuple[float, dict[str, float]]]
 """Logits and targets of the judged cases -> how good that is (more is better), and the named values behind it."""
 
+NARROWEST = 8
+"""Kernels of the narrowest convolution from which on channels are laid last."""
+
 CLOCK = 60.0
 """Seconds between checkpoints unless told otherwise."""
 
@@ -51,6 +55,7 @@ class Lesson:
         checkpoint: where its state is kept; None to keep none.
         log: where its steps are written down.
         seconds: between checkpoints.
+        data: names what the material is made of; a checkpoint of another recipe or other data is refused.
     """
 
     material: Material
@@ -63,6 +68,13 @@ class Lesson:
     checkpoint: Path | None = None
     log: Log = field(default_factory=Log)
     seconds: float = CLOCK
+    data: str = ""
+
+    @cached_property
+    def about(self) -> str:
+        """Names the training: the same text, the same weights."""
+        decisions = self.recipe.model_dump_json(exclude={"reasons": True, "decision": True, "compute": {"budget"}})
+        return hashlib.sha256(f"{decisions}\0{self.data}\0{self.member}".encode()).hexdigest()
 
     def begin(self, network: Network) -> State:
         """The state before the first step."""
@@ -91,7 +103,7 @@ def train(network: Network, lesson: Lesson, progress: Progress) -> Network:
     """
     training = lesson.recipe.training
     state = lesson.begin(network)
-    if lesson.checkpoint is not None and load(lesson.checkpoint, state):
+    if lesson.checkpoint is not None and load(lesson.checkpoint, state, lesson.about):
         lesson.log.forget_after(lesson.member, state.step)
         progress.advance(state.step)
     looks = _look_steps(training)
@@ -157,9 +169,9 @@ def _batch(
     with torch.no_grad():
         images = network.normalise(pixels)
         drawn = augment.draw(recipe.augmentation, len(rows), tuple(images.shape[1:]), rng)
-        images = augment.apply(drawn, images)
+        images = augment.apply(drawn, images, network.normalise(torch.zeros_like(pixels[:1])).flatten(2)[0, :, 0])
         images, targets = augment.mix(images, targets, recipe.augmentation.mixup, rng)
-    return images.contiguous(memory_format=_layout(images)), targets
+    return images.contiguous(memory_format=_layout(network, images)), targets
 
 
 def _look(state: State, lesson: Lesson, loss: float) -> None:
@@ -170,7 +182,7 @@ def _look(state: State, lesson: Lesson, loss: float) -> None:
     if len(lesson.judged):
         found = predicted(state.network, lesson.material.pixels, lesson.judged, lesson.device, average=state.average)
         value, entry["metric"] = lesson.judge(found, lesson.material.targets[lesson.judged])
-        better = state.best is None or value > state.best
+        better = not np.isnan(value) and (state.best is None or value > state.best)
         state.best, state.since_best = (value, 0) if better else (state.best, state.since_best + 1)
         state.finished = bool(training.patience) and state.since_best >= training.patience
     lesson.log.write(entry)
@@ -238,12 +250,21 @@ def _look_steps(training: TrainingRecipe) -> frozenset[int]:
 
 def lay_out(network: nn.Module) -> None:
     """Lay the weights of convolutions out with the channels last, as processors and GPUs compute them fastest."""
-    nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
-    nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
+    if _wide_enough(network):
+        nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+        nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
 
 
-def _layout(images: Tensor) -> torch.memory_format:
+def _layout(network: nn.Module, images: Tensor) -> torch.memory_format:
+    if not _wide_enough(network):
+        return torch.contiguous_format
     return torch.channels_last_3d if images.ndim == 5 else torch.channels_last
+
+
+def _wide_enough(network: nn.Module) -> bool:
+    """Whether every convolution has 8 kernels: with fewer, torch 2.13 ends the program when channels stand last."""
+    widths = [one.out_channels for one in network.modules() if isinstance(one, nn.Conv2d | nn.Conv3d)]
+    return bool(widths) and min(widths) >= NARROWEST
 
 
 def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
@@ -254,7 +275,7 @@ def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[A
 
 def _keep(state: State, lesson: Lesson) -> None:
     if lesson.checkpoint is not None:
-        save(lesson.checkpoint, state)
+        save(lesson.checkpoint, state, lesson.about)
 
 
 @contextmanager

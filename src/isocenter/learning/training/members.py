@@ -11,13 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from isocenter.core import registry
 from isocenter.core.progress import Progress
 from isocenter.core.recipe import Recipe
 from isocenter.learning.build import build_model, input_form, model_named
+from isocenter.learning.device import prepare_device
 from isocenter.learning.models._shared import Combine, Ensemble, InputForm, Network, combined
 from isocenter.learning.training.batches import Material
 from isocenter.learning.training.log import Log
 from isocenter.learning.training.loop import CLOCK, Judge, Lesson, Loss, predicted, train
+from isocenter.pathway import tasks
+from isocenter.pathway.tasks._shared import Task, case_weights
 from isocenter.pathway.views import MIRRORED
 
 
@@ -58,6 +62,7 @@ class School:
         folder: where checkpoints are kept; None to keep none.
         log: where looks are written down.
         seconds: between checkpoints.
+        data: names what the material is made of.
     """
 
     material: Material
@@ -70,12 +75,13 @@ class School:
     folder: Path | None = None
     log: Log
     seconds: float = CLOCK
+    data: str = ""
 
 
 def train_members(school: School, progress: Progress) -> Trained:
     """Train all members, one after the other."""
     recipe = school.recipe
-    torch.set_num_threads(recipe.compute.threads)
+    prepare_device(recipe)
     model = model_named(recipe.model.name)
     teach: Callable[[School, int, Progress], Network] = _taught if model.kind == "network" else _fitted
     steps = recipe.training.steps * len(school.parts) if model.kind == "network" else len(school.parts)
@@ -121,6 +127,7 @@ def _taught(school: School, number: int, progress: Progress) -> Network:
         checkpoint=school.folder / f"member-{number}.safetensors" if school.folder else None,
         log=school.log,
         seconds=school.seconds,
+        data=school.data,
     )
     return train(network, lesson, progress)
 
@@ -131,13 +138,14 @@ def _fitted(school: School, number: int, progress: Progress) -> Network:
     form = input_form(recipe)
     estimator = build_model(recipe.model, form, school.outputs)
     pixels = _Normalised(school.material.pixels, part.learned, form)
-    weights = np.ones(len(part.learned), np.float32)
     targets = school.material.targets[part.learned]
+    task: Task = registry.get(tasks, recipe.task)
+    weights = case_weights(task.form, targets, task.weights(targets, recipe.training.balance))
     estimator.fit(pixels, targets, weights, seed=recipe.seed, combine=school.combine)
     progress.advance()
-    network: Network = estimator.network().eval()
+    network: Network = estimator.network().eval().to(recipe.compute.device)
     if len(part.judged):
-        found = predicted(network, school.material.pixels, part.judged, torch.device("cpu"))
+        found = predicted(network, school.material.pixels, part.judged, torch.device(recipe.compute.device))
         _, metric = school.judge(found, school.material.targets[part.judged])
         school.log.write({"member": number, "step": 1, "metric": metric})
     return network

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from isocenter.core.progress import Progress
 from isocenter.core.recipe import AugmentationRecipe, Recipe
 from isocenter.learning.build import build_model, input_form
+from isocenter.learning.device import prepare_device
 from isocenter.learning.training.log import Log
 from isocenter.learning.training.loop import Lesson, predicted, train
 from isocenter.learning.training.members import Part, School
@@ -24,19 +26,32 @@ TOLERATED = 0.01
 """What share of the score (AUROC and the like) robustness may cost: networks that are varied more learn more slowly, so
 that a short trial shows them a little worse than they end."""
 
+REPEATS = 200
+"""How often judged cases are drawn again, to learn how far two scores differ by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the trials came to."""
+    """What the trials came to.
+
+    Attributes:
+        chosen: the strength that is kept.
+        scores: of each strength.
+        cases: how many cases judged.
+    """
 
     chosen: str
     scores: Mapping[str, float]
+    cases: int
 
     @property
     def reason(self) -> str:
         """The decision in a sentence."""
         told = ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
-        return f"The strongest that costs less than {TOLERATED:.0%} of the score in a short trial ({told})."
+        return (
+            f"The strongest whose score in a short trial lies within one standard error, or {TOLERATED:.0%}, of the "
+            f"best ({told}; on the {self.cases} cases that judge the first member)."
+        )
 
 
 def tried(school: School, strengths: Mapping[str, AugmentationRecipe], part: Part, progress: Progress) -> Outcome:
@@ -49,15 +64,39 @@ def tried(school: School, strengths: Mapping[str, AugmentationRecipe], part: Par
         progress: told of each step.
     """
     steps = school.recipe.augmentation.trial
-    torch.set_num_threads(school.recipe.compute.threads)
+    prepare_device(school.recipe)
     progress.start("Trying variations", steps * len(strengths))
-    scores = {
-        name: _score(school, _trial_recipe(school.recipe, one, steps), part, f"trial-{name}", progress)
+    said = {
+        name: _said(school, _trial_recipe(school.recipe, one, steps), part, f"trial-{name}", progress)
         for name, one in strengths.items()
     }
-    best = np.nanmax([*scores.values(), -np.inf])
-    fit = [name for name, score in scores.items() if score >= best - TOLERATED * abs(best)]
-    return Outcome(chosen=fit[-1] if fit else next(iter(strengths)), scores=scores)
+    return _chosen(school, said, school.material.targets[part.judged])
+
+
+def _chosen(school: School, said: Mapping[str, NDArray[np.float32]], targets: NDArray[np.float32]) -> Outcome:
+    scores = {name: school.judge(logits, targets)[0] for name, logits in said.items()}
+    known = {name: score for name, score in scores.items() if not np.isnan(score)}
+    if not known:
+        return Outcome(chosen=next(iter(said)), scores=scores, cases=len(targets))
+    best = max(known, key=lambda name: known[name])
+    margin = TOLERATED * abs(known[best])
+    fit = [
+        name
+        for name, score in known.items()
+        if known[best] - score <= max(margin, _standard_error(school, said[best], said[name], targets))
+    ]
+    return Outcome(chosen=fit[-1], scores=scores, cases=len(targets))
+
+
+def _standard_error(
+    school: School, one: NDArray[np.float32], other: NDArray[np.float32], targets: NDArray[np.float32]
+) -> float:
+    """How far the difference of two scores moves when the judged cases are drawn again, the same for both."""
+    rng = np.random.default_rng([school.recipe.seed, 4])
+    draws = rng.integers(0, len(targets), (REPEATS, len(targets)))
+    apart = [school.judge(one[rows], targets[rows])[0] - school.judge(other[rows], targets[rows])[0] for rows in draws]
+    known = np.array([value for value in apart if not np.isnan(value)])
+    return float(known.std()) if len(known) > 1 else 0.0
 
 
 def _trial_recipe(recipe: Recipe, variation: AugmentationRecipe, steps: int) -> Recipe:
@@ -65,7 +104,8 @@ def _trial_recipe(recipe: Recipe, variation: AugmentationRecipe, steps: int) -> 
     return short.changed("training", steps=steps, looks=1, patience=0)
 
 
-def _score(school: School, recipe: Recipe, part: Part, name: str, progress: Progress) -> float:
+def _said(school: School, recipe: Recipe, part: Part, name: str, progress: Progress) -> NDArray[np.float32]:
+    """What a network says of the judged cases after a short training."""
     torch.manual_seed(int(np.random.default_rng([recipe.seed, 3]).integers(2**62)))
     network = build_model(recipe.model, input_form(recipe), school.outputs)
     lesson = Lesson(
@@ -78,10 +118,10 @@ def _score(school: School, recipe: Recipe, part: Part, name: str, progress: Prog
         checkpoint=school.folder / f"{name}.safetensors" if school.folder else None,
         log=Log(),
         seconds=school.seconds,
+        data=school.data,
     )
     trained = train(network, lesson, progress)
-    logits = predicted(trained, school.material.pixels, part.judged, torch.device(recipe.compute.device))
-    return school.judge(logits, school.material.targets[part.judged])[0]
+    return predicted(trained, school.material.pixels, part.judged, torch.device(recipe.compute.device))
 
 
 def without_trial(school: School, chosen: AugmentationRecipe, reason: str) -> School:

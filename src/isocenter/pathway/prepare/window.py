@@ -28,8 +28,9 @@ class Settings(StepSettings):
     """Lowest and highest value: one pair for all channels or one for each; learned from training images if none."""
     percentiles: tuple[float, float] = (0.5, 99.5)
     """Between which percentiles a window lies that is learned."""
-    each_image: bool = False
-    """Whether every image is cut at its own percentiles, for values that mean something else in each (MR)."""
+    each_image: bool | tuple[bool, ...] = False
+    """Whether every image is cut at its own percentiles, for values that mean something else in each (MR): said for
+    all channels or for each; what a window then says of such a channel is not used."""
     scale: Literal["byte", "unit"] = "byte"
     """`byte`: to whole numbers from 0 to 255 in 8 bits. `unit`: to numbers from 0 to 1."""
 
@@ -40,17 +41,20 @@ class Settings(StepSettings):
             raise ValueError(f"percentiles must be two rising numbers from 0 to 100, got {self.percentiles}")
         if any(one >= other for one, other in self.windows):
             raise ValueError(f"a window must begin below its end, got {self.windows}")
-        if self.windows and self.each_image:
+        if self.windows and self.each_image is True:
             raise ValueError("a window is either given or that of each image, not both")
         return self
 
 
 def _fit(images: Sequence[Image], settings: Settings) -> Settings:
-    if settings.windows or settings.each_image or not images:
+    if settings.windows or settings.each_image is True or not images:
         return settings
     most = max(2_000, _SAMPLED // len(images))
     windows = []
-    for position in range(len(images[0].channels)):
+    for position, own in enumerate(_own(settings, len(images[0].channels))):
+        if own:
+            windows.append((0.0, 1.0))
+            continue
         parts = [sample(image.array[position], most) for image in images]
         # an even channel is a blank one, of which there is nothing to learn
         told = [values for values in parts if values.size and values.min() < values.max()]
@@ -70,15 +74,32 @@ def _apply(image: Image, settings: Settings) -> Image:
 
 def _windows(image: Image, settings: Settings) -> Sequence[tuple[float, float]]:
     """The window of each channel."""
-    if settings.each_image:
-        return [_range(sample(channel), settings) for channel in image.array]
     count = len(image.channels)
+    own = _own(settings, count)
+    if all(own):
+        return [_range(sample(channel), settings) for channel in image.array]
     if len(settings.windows) not in {1, count}:
         raise UsageError(
             f"The step `window` needs one window for all channels or {count}, got {len(settings.windows)}",
             remedy="Set its `windows`, let them be learned from training images, or set `each_image`",
         )
-    return settings.windows * (count // len(settings.windows))
+    windows = settings.windows * (count // len(settings.windows))
+    return [
+        _range(sample(channel), settings) if alone else window
+        for channel, window, alone in zip(image.array, windows, own, strict=True)
+    ]
+
+
+def _own(settings: Settings, count: int) -> tuple[bool, ...]:
+    """Whether each channel of an image is cut at percentiles of its own."""
+    said = settings.each_image
+    if isinstance(said, bool):
+        return (said,) * count
+    if len(said) != count:
+        raise UsageError(
+            f"`each_image` of the step `window` must be said for all or for {count} channels, got {len(said)}"
+        )
+    return said
 
 
 def _range(values: NDArray[np.float32], settings: Settings) -> tuple[float, float]:

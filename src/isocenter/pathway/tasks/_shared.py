@@ -13,8 +13,9 @@ The way of a target, the same for every task and in this order:
     task.truth(targets, fitted)                           undoes `encode`: what `Answers.truth` wants, in the unit
 
 `evaluate` goes the same way with the decision of the model file: `truth(encode(targets, decision), decision)`. For
-classes `decision_from` fits nothing and `encode` changes nothing, and nobody needs to know which task it is. The final
-decision takes over the fitted one: `replace(fitted, temperature=..., thresholds=...)`.
+classes `decision_from` fits nothing and `encode` changes nothing, and nobody needs to know which task it is. Whoever
+trains with weights begins with `decide.unweighted(fitted, weights)`, so that `decode` takes them off again. The final
+decision takes over that one: `replace(begun, temperature=..., thresholds=...)`.
 """
 
 from __future__ import annotations
@@ -160,6 +161,22 @@ def class_weights(targets: Floats, balance: Balance) -> tuple[float, ...]:
     weights: Floats = 1.0 / np.maximum(counts, 1.0) ** (1.0 if balance == "weights" else 0.5)
     weights *= counts.sum() / (weights * counts).sum()
     return tuple(map(float, weights))
+
+
+def case_weights(form: Form, targets: Floats, weights: Sequence[float]) -> Floats:
+    """How much each case counts, as in a task's `loss`: (cases,), or of several findings (cases, findings).
+
+    Args:
+        form: of the task's answers.
+        targets: encoded (cases, width).
+        weights: as `Task.weights` gives them.
+    """
+    if form == "several":
+        return np.where(targets == 1, np.array(weights, np.float32), np.float32(1.0))
+    if form == "classes":
+        each: Floats = (targets @ np.array(weights)).astype(np.float32)
+        return each
+    return np.ones(len(targets), np.float32)
 
 
 def class_findings(

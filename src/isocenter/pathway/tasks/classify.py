@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isocenter.core.recipe import Recipe
+from isocenter.pathway import decide
 from isocenter.pathway.tasks._shared import Decision, Floats, LossSettings, class_count, one_of, softmax
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def loss(logits: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
 def decode(logits: Floats, decision: Decision) -> Floats:
     """The probability of each class."""
     with np.errstate(invalid="ignore"):  # logits that are no numbers stay so, and the case abstains
-        scores: Floats = softmax(logits.astype(np.float64) / decision.temperature)
+        shifted = logits.astype(np.float64) - decide.shift(decision, logits.shape[1])
+        scores: Floats = softmax(shifted / decision.temperature)
     return scores
 
 

@@ -70,7 +70,7 @@ def loss(logits: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
 
 def decode(logits: Floats, decision: Decision) -> Floats:
     """The probability of each finding."""
-    return sigmoid(logits.astype(np.float64) / decision.temperature)
+    return sigmoid((logits.astype(np.float64) - decide.shift(decision, logits.shape[1])) / decision.temperature)
 
 
 def findings(

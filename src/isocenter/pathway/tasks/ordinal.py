@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isocenter.core.recipe import Recipe
+from isocenter.pathway import decide
 from isocenter.pathway.tasks._shared import Decision, Floats, LossSettings, class_count, one_of, sigmoid
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def loss(logits: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
 
 def decode(logits: Floats, decision: Decision) -> Floats:
     """The probability of each grade."""
-    worse = sigmoid(falling(logits.astype(np.float64)) / decision.temperature)
+    steps = falling(logits.astype(np.float64))
+    if decision.shift:
+        steps = shifted(steps, decide.shift(decision, logits.shape[1] + 1))
+    worse = sigmoid(steps / decision.temperature)
     edges = np.pad(worse, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
     scores: Floats = edges[:, :-1] - edges[:, 1:]
     return scores
@@ -52,6 +56,18 @@ def falling(logits: Floats) -> Floats:
     highest_after = np.maximum.accumulate(logits[:, ::-1], axis=1)[:, ::-1]
     halfway: Floats = (lowest_before + highest_after) / 2
     return halfway
+
+
+def shifted(logits: Floats, shift: Floats) -> Floats:
+    """Cumulative logits (cases, steps) that never rise, with so much taken off the odds of each grade (steps + 1,)."""
+    end = np.full((len(logits), 1), np.inf)
+    before, after = np.hstack([end, logits]), np.hstack([logits, -end])
+    with np.errstate(invalid="ignore", divide="ignore"):  # outputs that are no numbers stay so, and the case abstains
+        # The difference of two sigmoids as a product, which keeps what is small beside a near certainty.
+        grades = sigmoid(before) * sigmoid(-after) * -np.expm1(after - before) * np.exp(-shift)
+        milder, graver = grades.cumsum(axis=1)[:, :-1], grades[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+        odds: Floats = np.log(graver) - np.log(milder)
+    return odds
 
 
 def metrics(recipe: Recipe) -> Sequence[str]:

@@ -19,8 +19,9 @@ from isocenter.core.recipe import Recipe
 from isocenter.data.arrays import prepared_cases
 from isocenter.data.catalogue.splits import Member, folds
 from isocenter.pathway import tasks
-from isocenter.pathway.preparation import Preparation
+from isocenter.pathway.entrance import Entrance
 from isocenter.pathway.tasks._shared import Decision, Floats, Task
+from isocenter.stages._shared.marks import marks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +33,14 @@ class Lot:
         pixels: (cases, channels, [slices,] rows, columns), as stored; mapped from disk.
         targets: (cases, width), as the labels say.
         left_out: how many cases could not be used, by reason.
+        marks: of the content of each case, see `marks`.
     """
 
     cases: Sequence[Case]
     pixels: NDArray[Any]
     targets: Floats
     left_out: dict[str, int]
+    marks: NDArray[np.uint64]
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """The rows of one split."""
@@ -65,12 +68,12 @@ def gathered(cohort: Cohort, recipe: Recipe, splits: Sequence[str], progress: Pr
         else:
             labelled.append(case)
             targets[case.key] = target
-    preparation = Preparation(recipe.preparation, recipe.input)
+    entrance = Entrance(recipe)
     prepared = prepared_cases(
         cohort,
         labelled,
-        lambda channels: preparation.apply(channels).array,
-        key=preparation.key,
+        lambda channels: entrance.prepare(channels).array,
+        key=entrance.key,
         shape=(len(recipe.input.channels), *recipe.input.shape),
         dtype=recipe.input.stored,
         progress=progress,
@@ -83,7 +86,19 @@ def gathered(cohort: Cohort, recipe: Recipe, splits: Sequence[str], progress: Pr
             remedy=f"`isocenter show {cohort.folder}` tells what is there",
         )
     rows = np.stack([targets[case.key] for case in prepared.cases]).astype(np.float32)
-    return Lot(cases=prepared.cases, pixels=prepared.array, targets=rows, left_out=dict(left_out))
+    return Lot(
+        cases=prepared.cases,
+        pixels=prepared.array,
+        targets=rows,
+        left_out=dict(left_out),
+        marks=marks(cohort, prepared.cases, progress),
+    )
+
+
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many of `count` rows, spread evenly over all of them."""
+    rows: NDArray[np.int64] = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+    return rows
 
 
 def fold_of(lot: Lot, recipe: Recipe, decision: Decision) -> NDArray[np.int64]:

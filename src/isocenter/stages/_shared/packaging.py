@@ -24,7 +24,8 @@ from isocenter.learning.export import export_onnx
 from isocenter.learning.models._shared import Network
 from isocenter.pathway import decide
 from isocenter.pathway.decide import Decision
-from isocenter.stages._shared.material import Lot, task_named
+from isocenter.stages._shared.marks import written
+from isocenter.stages._shared.material import Lot, evenly, task_named
 
 CHECKED = 64
 """Cases on which every runtime is held against the trained network; spread evenly over those at hand."""
@@ -55,9 +56,10 @@ def packaged(
         label=_definition(schema, recipe),
         decision=decision,
         reference=_reference(lot, recipe, validation),
-        record=record,
+        record=record.to_pass_on(),
         weights=weights,
         graphs=graphs,
+        learned=written(lot.marks),
     )
     runtimes = checked_runtimes(graphs, _examples(network, lot, recipe, decision), progress=progress)
     package = replace(package, manifest=package.manifest.model_copy(update={"runtimes": runtimes}))
@@ -74,7 +76,7 @@ def _examples(network: Network, lot: Lot, recipe: Recipe, decision: Decision) ->
     import torch
 
     task = task_named(recipe.task)
-    rows = np.unique(np.linspace(0, len(lot.pixels) - 1, min(CHECKED, len(lot.pixels))).round().astype(int))
+    rows = evenly(len(lot.pixels), CHECKED)
     pixels = np.ascontiguousarray(lot.pixels[rows])
     with torch.no_grad():
         logits = np.concatenate(
@@ -97,12 +99,14 @@ def _definition(schema: LabelSchema, recipe: Recipe) -> LabelDefinition:
 
 def _reference(lot: Lot, recipe: Recipe, validation: list[Measure]) -> Reference:
     """What the cases that were learned from looked like."""
-    rows = np.unique(np.linspace(0, len(lot.pixels) - 1, min(CHECKED, len(lot.pixels))).round().astype(int))
-    sample = np.asarray(lot.pixels[rows])
+    sample = np.asarray(lot.pixels[evenly(len(lot.pixels), CHECKED)])
     intensity: Mapping[str, Spread] = {}
     for position, channel in enumerate(recipe.input.channels):
         low, middle, high = np.percentile(sample[:, position], [0.5, 50, 99.5])
         intensity = {**intensity, channel: Spread(low=float(low), middle=float(middle), high=float(high))}
-    shares = np.nanmean(lot.targets, axis=0) if recipe.classes else []
-    prevalence = {name: round(float(share), 4) for name, share in zip(recipe.classes, shares, strict=False)}
+    prevalence = {}
+    for name, column in zip(recipe.classes, lot.targets.T, strict=False):
+        known = column[~np.isnan(column)]
+        if len(known):  # a class that nobody looked for has no prevalence
+            prevalence[name] = round(float(known.mean()), 4)
     return Reference(prevalence=prevalence, intensity=dict(intensity), validation=validation)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import prod
+from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocenter.core.case import Case
 from isocenter.core.cohort import Cohort
@@ -14,7 +17,7 @@ from isocenter.core.fingerprint import Fingerprint
 from isocenter.core.image import Image
 from isocenter.core.labels import Unknown
 from isocenter.core.progress import Progress, tracked
-from isocenter.core.recipe import Recipe, StepRecipe
+from isocenter.core.recipe import Recipe
 from isocenter.data.catalogue.pixels import Pixels
 from isocenter.data.fingerprint import fingerprint
 from isocenter.learning.build import checked_settings
@@ -22,11 +25,19 @@ from isocenter.learning.device import with_gpu
 from isocenter.learning.planning.overrides import overridden
 from isocenter.learning.planning.rules import Pace, plan
 from isocenter.learning.planning.wishes import Wishes
-from isocenter.pathway.preparation import fit_steps
+from isocenter.pathway.preparation import Preparation, fit_steps
 from isocenter.stages._shared.material import task_named
 
 SAMPLED = 200
 """Training cases from which the steps learn; spread evenly over all of them."""
+
+SAMPLED_VOXELS = 100_000_000
+"""All sampled cases are in memory at once: fewer are taken where they are large, but never fewer than `FEWEST`."""
+
+FEWEST = 8
+
+FREE_OF_TRIALS = {"mirrored", "channel_drop", "trial"}
+"""Variations that a trial leaves as they are, whoever decided them."""
 
 
 def planned(
@@ -35,35 +46,73 @@ def planned(
     """A complete recipe, and what it was made from."""
     known = fingerprint(cohort, label=wishes.label, progress=progress)
     known = known.model_copy(update={"machine": with_gpu(known.machine)})
-    if not known.cases.get("train"):
-        raise UsageError(
-            f"{cohort.name} has no labelled training cases",
-            why=f"of {len(cohort)} cases none in the split `train` carries the label `{known.label}`",
-            remedy="Ingest labels with the images; `isocenter show` counts them",
-        )
-    draft = overridden(plan(known, wishes, pace=pace), wishes.set)
+    draft = without_needless_trial(overridden(plan(known, wishes, pace=pace), wishes.set), wishes.set)
     checked_settings(draft.model)
     task_named(draft.task)
     return known, learned_from(cohort, draft, progress)
 
 
+def without_needless_trial(recipe: Recipe, given: Sequence[str]) -> Recipe:
+    """Nothing is tried where a person has decided how images are varied."""
+    names = {pair.partition("=")[0].strip() for pair in given}
+    decided = {name.removeprefix("augmentation.") for name in names if name.startswith("augmentation.")}
+    return recipe.changed("augmentation", trial=0) if decided - FREE_OF_TRIALS else recipe
+
+
 def learned_from(cohort: Cohort, recipe: Recipe, progress: Progress) -> Recipe:
     """The recipe after its steps and its normalisation have learned from training cases."""
-    labelled = [case for case in cohort.split("train") if case.images and _known(case, recipe.label)]
-    spread = np.unique(np.linspace(0, len(labelled) - 1, min(SAMPLED, len(labelled))).round().astype(int))
-    cases = _decoded(cohort, [labelled[place] for place in spread], progress)
-    steps, images = _fitted(recipe, cases, cohort)
-    pixels = [image.array.reshape(image.array.shape[0], -1).astype(np.float64) for image in images]
-    mean = np.mean([one.mean(axis=1) for one in pixels], axis=0)
-    square = np.mean([(one**2).mean(axis=1) for one in pixels], axis=0)
-    deviation = np.sqrt(np.maximum(square - mean**2, 0))
-    learned = recipe.changed(
-        "input",
-        mean=tuple(round(float(one), 6) for one in mean),
-        # A channel that is the same everywhere tells nothing; dividing by 1 keeps it harmless.
-        deviation=tuple(round(float(one), 6) if one > 1e-6 else 1.0 for one in deviation),
+    cases = _decoded(cohort, _spread(cohort, recipe.label), progress)
+    if not cases:
+        raise CohortProblem(
+            f"None of the training cases of {cohort.name} can be read",
+            remedy="`isocenter show` tells which files are missing, changed or damaged",
+        )
+    steps, _ = fit_steps(recipe.preparation, cases, recipe.input.channels)
+    learned = recipe.model_copy(update={"preparation": steps})
+    mean, deviation = _normalisation(learned, cases)
+    return learned.changed("input", mean=mean, deviation=deviation)
+
+
+def _normalisation(recipe: Recipe, cases: Sequence[Mapping[str, Image]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel over the cases that have it."""
+    count = len(recipe.input.channels)
+    sums, squares, pixels = np.zeros(count), np.zeros(count), np.zeros(count)
+    for array, missing in _prepared(recipe, cases):
+        for channel in range(count):
+            if recipe.input.channels[channel] not in missing:
+                values = array[channel].astype(np.float64)
+                sums[channel] += values.sum()
+                squares[channel] += (values**2).sum()
+                pixels[channel] += values.size
+    seen = np.maximum(pixels, 1)
+    mean = sums / seen
+    deviation = np.sqrt(np.maximum(squares / seen - mean**2, 0))
+    # A channel that is the same everywhere tells nothing; dividing by 1 keeps it harmless.
+    return (
+        tuple(round(float(one), 6) for one in mean),
+        tuple(round(float(one), 6) if one > 1e-6 else 1.0 for one in deviation),
     )
-    return learned.model_copy(update={"preparation": steps})
+
+
+def _prepared(
+    recipe: Recipe, cases: Sequence[Mapping[str, Image]]
+) -> Iterator[tuple[NDArray[np.generic], tuple[str, ...]]]:
+    preparation = Preparation(recipe.preparation, recipe.input)
+    for case in cases:
+        with suppress(UsageError):  # told and counted when all cases are prepared
+            prepared = preparation.apply(case)
+            yield prepared.array, prepared.missing
+
+
+def _spread(cohort: Cohort, label: str) -> list[Case]:
+    """Labelled training cases, spread evenly over all, as many as memory bears."""
+    labelled = [case for case in cohort.split("train") if case.images and _known(case, label)]
+    if not labelled:
+        return []
+    voxels = median(sum(prod(facts.shape) for facts in case.images.values()) for case in labelled)
+    count = min(len(labelled), SAMPLED, max(FEWEST, int(SAMPLED_VOXELS / max(voxels, 1))))
+    places = np.unique(np.linspace(0, len(labelled) - 1, count).round().astype(int))
+    return [labelled[place] for place in places]
 
 
 def _known(case: Case, label: str) -> bool:
@@ -82,27 +131,3 @@ def _decoded(cohort: Cohort, cases: Sequence[Case], progress: Progress) -> list[
     finally:
         pixels.close()
     return found
-
-
-def _fitted(
-    recipe: Recipe, cases: Sequence[Mapping[str, Image]], cohort: Cohort
-) -> tuple[tuple[StepRecipe, ...], list[Image]]:
-    """The steps after learning; a case that a step refuses teaches nothing and does not stop the others."""
-    try:
-        return fit_steps(recipe.preparation, cases, recipe.input.channels)
-    except UsageError:
-        usable = [case for case in cases if _can_be_prepared(case, recipe)]
-    if not usable:
-        raise CohortProblem(
-            f"None of the training cases of {cohort.name} can be prepared",
-            remedy="`isocenter show` tells which files cannot be read; look at `preparation` in the recipe",
-        )
-    return fit_steps(recipe.preparation, usable, recipe.input.channels)
-
-
-def _can_be_prepared(case: Mapping[str, Image], recipe: Recipe) -> bool:
-    try:
-        fit_steps(recipe.preparation, [case], recipe.input.channels)
-    except UsageError:
-        return False
-    return True

@@ -17,12 +17,13 @@ from isocenter.core.progress import Progress
 from isocenter.core.reading import Measure
 from isocenter.core.run import find_model
 from isocenter.core.settings import Argument, Settings, Subject, verb
-from isocenter.core.words import language
+from isocenter.core.words import LANGUAGES, language
 from isocenter.data.looks import ALL, count_look
 from isocenter.delivery.modelfile.package import Package
 from isocenter.delivery.modelfile.read import read_model
 from isocenter.delivery.reader import Reader
 from isocenter.delivery.reports.evaluation import Note
+from isocenter.stages._shared.home import home_of
 from isocenter.stages.evaluate.bench import LEARNED_FROM, Bench, answered, cohort_of, seated
 from isocenter.stages.evaluate.folder import (
     REPORT,
@@ -47,8 +48,9 @@ class EvaluateSettings(Settings):
     """Which cases: a split of the cohort, or `all` of a cohort that the model has not seen."""
     into: Path | None = None
     """The folder for the evidence; `evidence` in the run, or beside the model, unless given."""
-    language: Literal["en", "zh"] | None = None
-    """Language of the report and its pictures: en or zh; that of the machine unless given."""
+    language: Literal["en", "zh", "both"] | None = None
+    """Language of the report and its pictures: en, zh, or both (report.zh.html beside); that of the machine unless
+    given."""
 
 
 class Confusion(BaseModel):
@@ -97,7 +99,7 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> Evaluation:
     started = perf_counter()
     path = find_model(settings.model)
     package = read_model(path)
-    cohort, own = cohort_of(settings.cohort, package)
+    cohort, own = cohort_of(settings.cohort, package, home_of(path, package))
     reader = Reader(package)
     bench = seated(package, cohort, settings.split, own=own, reader=reader, progress=progress)
     bench, answers = answered(bench, package, reader, progress)
@@ -121,17 +123,19 @@ def evaluate(settings: EvaluateSettings, progress: Progress) -> Evaluation:
         split=settings.split,
         look=look,
         seen=seen,
-        warnings=[*_seen(settings.split, seen=seen), *_moved(bench, package), *bench.notes, *results.notes],
+        warnings=[*_seen(settings.split, package, seen=seen), *_moved(bench, package), *bench.notes, *results.notes],
     )
     folder = settings.into or default_folder(path, cohort=cohort.name, own=own, split=settings.split)
     document = _document(evidence, folder, perf_counter() - started)
-    lang = language(settings.language)
-    write_evidence(folder, evidence, document.model_dump(mode="json"), lang=lang, progress=progress)
+    spoken = LANGUAGES if settings.language == "both" else (language(settings.language),)
+    write_evidence(folder, evidence, document.model_dump(mode="json"), languages=spoken, progress=progress)
     return document
 
 
-def _seen(split: str, *, seen: bool) -> list[Note]:
-    """The loudest warning: the model has met these cases before."""
+def _seen(split: str, package: Package, *, seen: bool) -> list[Note]:
+    """The loudest warning: the model has met these cases before; in folds it learned from validation cases too."""
+    if split == "val" and package.recipe.validation.design == "folds":
+        split = "train"
     return [Note(f"warn_seen_{split}")] if seen else []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,26 +11,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isocenter.core import registry
 from isocenter.core.case import Case
 from isocenter.core.cohort import Cohort
-from isocenter.core.errors import CohortProblem, UsageError
+from isocenter.core.errors import UsageError
 from isocenter.core.labels import ClassValue, Kind, Unknown
-from isocenter.core.progress import Progress
+from isocenter.core.progress import Progress, Silent
 from isocenter.core.recipe import Recipe
 from isocenter.core.words import counted, listed
 from isocenter.data.arrays import prepared_cases
 from isocenter.data.catalogue.folder import is_cohort
+from isocenter.data.catalogue.splits import blocks_of
 from isocenter.data.catalogue.store import Catalogue, open_cohort
 from isocenter.data.looks import ALL
 from isocenter.delivery.modelfile.package import Package
 from isocenter.delivery.reader import Reader
 from isocenter.delivery.reports.evaluation import Note
 from isocenter.evidence.metrics._shared import Answers
-from isocenter.pathway import decide, tasks
 from isocenter.pathway.tasks._shared import Floats, Task
+from isocenter.stages._shared.deciding import Judged, answers
+from isocenter.stages._shared.marks import known, marks
+from isocenter.stages._shared.material import evenly, task_named
 
 LEARNED_FROM = ("train", "val")
+
+SAMPLED, SHARED = 16, 0.75
+"""Cases by which a cohort is told to be the one that a model learned from, and how many of them it must know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +63,33 @@ class Bench:
         """The patient of each case."""
         return np.array([case.patient for case in self.cases])
 
+    @property
+    def blocks(self) -> NDArray[np.int64]:
+        """What intervals are drawn by: the patient of each case, patients with near-duplicate images as one."""
+        return blocks_of(self.cases)
 
-def task_of(recipe: Recipe) -> Task:
-    """The task of a recipe."""
-    task: Task = registry.get(tasks, recipe.task)
-    return task
 
+def cohort_of(place: Path | None, package: Package, home: Path | None) -> tuple[Cohort, bool]:
+    """The cohort to judge on, and whether it is the one that the model was trained on, or a copy of it.
 
-def cohort_of(place: Path | None, package: Package) -> tuple[Cohort, bool]:
-    """The cohort to judge on, and whether it is the one that the model was trained on."""
-    home = Path(package.record.cohort) if package.record.cohort else None
+    Args:
+        place: the cohort that is asked for, if one is.
+        package: the model.
+        home: the folder of the cohort that it was trained on, where that is known.
+    """
     if place is None:
         if home is None or not is_cohort(home):
             raise UsageError(
                 "Which cohort is the model to be judged on?",
-                why=f"the one that it was trained on ({home}) is not here" if home else "it does not name its own",
+                why=f"the one that it was trained on ({home}) is not here"
+                if home
+                else "a model file does not name its own, and no run lies beside it",
                 remedy="Name it after the model: `isocenter evaluate MODEL COHORT`",
             )
         place = home
-    return open_cohort(place), home is not None and place.resolve() == home.resolve()
+    cohort = open_cohort(place)
+    own = home is not None and place.resolve() == home.resolve()
+    return cohort, own or _holds_learned(cohort, package)
 
 
 def seated(package: Package, cohort: Cohort, split: str, *, own: bool, reader: Reader, progress: Progress) -> Bench:
@@ -85,7 +98,7 @@ def seated(package: Package, cohort: Cohort, split: str, *, own: bool, reader: R
     Raises:
         UsageError: the labels are not those that the model knows, or no case is left.
     """
-    recipe, task = package.recipe, task_of(package.recipe)
+    recipe, task = package.recipe, task_named(package.recipe.task)
     missing = _check_labels(cohort, recipe, task)
     if own and split not in (*LEARNED_FROM, ALL):
         _check_division(cohort, package)
@@ -103,10 +116,11 @@ def seated(package: Package, cohort: Cohort, split: str, *, own: bool, reader: R
     if prepared.refused:
         left_out += [(reason, count) for reason, count in Counter(prepared.refused.values()).most_common()]
         notes.append(Note("warn_refused", {"count": len(prepared.refused)}))
-    known = _learned_from(package, cohort, own=own) if not (own and split in (*LEARNED_FROM, ALL)) else frozenset()
-    fresh = _fresh(cohort, prepared.cases, known)
+    fresh = np.ones(len(prepared.cases), dtype=bool)
+    if not (own and split in (*LEARNED_FROM, ALL)):
+        fresh = ~known(marks(cohort, prepared.cases, progress), package.learned)
     if not all(fresh):
-        shared = fresh.count(False)
+        shared = int((~fresh).sum())
         left_out.append((Note("reason_shared"), shared))
         notes.append(Note("warn_shared", {"count": shared}))
     rows = np.flatnonzero(fresh)
@@ -122,7 +136,7 @@ def seated(package: Package, cohort: Cohort, split: str, *, own: bool, reader: R
 
 def answered(bench: Bench, package: Package, reader: Reader, progress: Progress) -> tuple[Bench, Answers]:
     """What was true and what the model says; cases for which it gives no number are taken off the bench."""
-    recipe, task = package.recipe, task_of(package.recipe)
+    recipe, task = package.recipe, task_named(package.recipe.task)
     logits = _all_logits(bench.pixels, reader, progress)
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
@@ -138,17 +152,9 @@ def answered(bench: Bench, package: Package, reader: Reader, progress: Progress)
         )
         logits = logits[finite]
         _require(bench.cases, bench.cohort, "", bench.left_out)
-    scores = reader.scores(logits)
-    encoded = task.encode(bench.targets, package.decision)
-    answers = Answers(
-        form=task.form,
-        truth=task.truth(encoded, package.decision),
-        scores=scores[:, 0] if task.form == "number" else scores,
-        called=reader.called(scores),
-        positive=decide.positive_index(recipe) if len(recipe.classes) == 2 else 1,
-        classes=recipe.classes,
-    )
-    return bench, answers
+    targets = task.encode(bench.targets, package.decision)
+    judged = Judged(logits=logits, targets=targets, patients=bench.blocks)
+    return bench, answers(task, recipe, judged, package.decision)
 
 
 def _all_logits(pixels: NDArray[Any], reader: Reader, progress: Progress) -> Floats:
@@ -255,32 +261,11 @@ def _english(reason: Note | str) -> str:
     return reason if isinstance(reason, str) else reason.said("en")
 
 
-def _learned_from(package: Package, cohort: Cohort, *, own: bool) -> frozenset[str]:
-    """The content of the cases that the model learned from, as far as their cohort is still here."""
-    try:
-        home = cohort if own else cohort_of(None, package)[0]
-    except (UsageError, CohortProblem):
-        return frozenset()
-    trained = [case for case in home.cases if case.split in LEARNED_FROM]
-    return frozenset(one for one in _contents(home, trained) if one)
-
-
-def _fresh(cohort: Cohort, cases: Sequence[Case], known: frozenset[str]) -> list[bool]:
-    return [one not in known for one in _contents(cohort, cases)] if known else [True] * len(cases)
-
-
-def _contents(cohort: Cohort, cases: Sequence[Case]) -> list[str]:
-    """The content of each case as one text; empty where a file was never decoded and so is not known by its hash."""
-    with Catalogue(cohort.folder) as catalogue:
-        digests, stored = catalogue.digests(), catalogue.stored
-    return [_content(case, lambda path: digests.get(stored(path))) for case in cases]
-
-
-def _content(case: Case, digest: Callable[[str], str | None]) -> str:
-    parts = []
-    for facts in case.images.values():
-        found = [digest(path) for path in facts.files]
-        if None in found:
-            return ""
-        parts.append(f"{'+'.join(str(one) for one in found)}#{facts.part}")
-    return "|".join(parts)
+def _holds_learned(cohort: Cohort, package: Package) -> bool:
+    """Whether the training and validation cases of a cohort, by a sample, are such that the model learned from."""
+    label = package.recipe.label
+    there = [case for case in cohort.cases if case.split in LEARNED_FROM and case.images and case.label(label)]
+    if not there or not package.learned:
+        return False
+    some = [there[row] for row in evenly(len(there), SAMPLED)]
+    return bool(known(marks(cohort, some, Silent()), package.learned).mean() >= SHARED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -61,7 +61,7 @@ def default_folder(model: Path, *, cohort: str, own: bool, split: str) -> Path:
 
 
 def write_evidence(
-    folder: Path, evidence: Evidence, document: Mapping[str, Any], *, lang: str, progress: Progress
+    folder: Path, evidence: Evidence, document: Mapping[str, Any], *, languages: Sequence[str], progress: Progress
 ) -> None:
     """Write the folder; the report comes last, so that where it is, everything is.
 
@@ -69,20 +69,24 @@ def write_evidence(
         folder: where to.
         evidence: what is known.
         document: the content of `metrics.json`.
-        lang: of the report and the pictures.
+        languages: of the report, the first also of the pictures; another one has a report of its own, since the same
+            look at the cases must not be counted twice.
         progress: told of each picture.
     """
     make_folder(folder)
     log = _log(evidence.model)
     drawings = figures(evidence.answers, evidence.results, evidence.package, log)
-    embedded = {}
+    embedded: dict[str, dict[str, bytes]] = {lang: {} for lang in languages}
     for name, drawing in tracked(drawings.items(), progress, "Drawing", len(drawings)):
         with atomic_write(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(drawing(lang, "png"))
-        embedded[name] = drawing(lang, "svg")
+            temporary.write_bytes(drawing(languages[0], "png"))
+        for lang in languages:
+            embedded[lang][name] = drawing(lang, "svg")
     write_text(folder / PREDICTIONS, predictions(evidence.bench, evidence.answers))
     write_text(folder / METRICS, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-    write_text(folder / REPORT, evaluation_report(_view(evidence, embedded, lang), lang))
+    for lang in reversed(languages):
+        name = REPORT if lang == languages[0] else f"report.{lang}.html"
+        write_text(folder / name, evaluation_report(_view(evidence, embedded[lang], lang), lang))
 
 
 def predictions(bench: Bench, answers: Answers) -> str:
@@ -184,6 +188,9 @@ def limits(evidence: Evidence) -> list[Note]:
         found.append(Note("limit_device", {"name": next(iter(devices))}))
     else:
         found.append(Note("limit_devices", {"count": len(devices)}))
+    recipe = evidence.package.recipe
+    if evidence.package.reference.validation and recipe.validation.design == "folds" and recipe.model.members > 1:
+        found.append(Note("limit_folds"))
     if evidence.look > 1:
         found.append(Note("limit_looks", {"look": evidence.look}))
     if evidence.answers.form != "number":
@@ -217,6 +224,9 @@ def _choices(package: Package) -> list[ChoiceView]:
     if thresholds:
         said = ", ".join(f"{name} {value:.3f}" for name, value in thresholds.items())
         rows.append(ChoiceView(name="decision.thresholds", value=said))
+    if package.decision.shift:
+        pairs = zip(recipe.classes, package.decision.shift, strict=False)
+        rows.append(ChoiceView(name="decision.shift", value=", ".join(f"{name} {one:+.3f}" for name, one in pairs)))
     if package.decision.temperature != 1:
         rows.append(ChoiceView(name="decision.temperature", value=f"{package.decision.temperature:.3f}"))
     return [one for one in rows if one.value or one.reason]

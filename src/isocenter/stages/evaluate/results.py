@@ -12,20 +12,19 @@ from numpy.typing import NDArray
 from isocenter.core.reading import Measure
 from isocenter.delivery.modelfile.package import Package
 from isocenter.delivery.reports.evaluation import Note, OperatingView, valued
-from isocenter.evidence.metrics._shared import Answers
-from isocenter.evidence.outcome import confusion, one_against_rest
-from isocenter.evidence.statistics.bootstrap import measure
+from isocenter.evidence.metrics._shared import Answers, confusion
+from isocenter.evidence.outcome import one_against_rest
+from isocenter.evidence.statistics.bootstrap import REPEATS, measure, repeats_for
 from isocenter.pathway import decide
-from isocenter.stages.evaluate.bench import Bench, task_of
+from isocenter.stages._shared.material import task_named
+from isocenter.stages.evaluate.bench import Bench
 
 BY_CLASS = ("auroc", "sensitivity", "specificity", "precision", "f1")
 AT_THE_POINT = ("sensitivity", "specificity", "precision")
 FEW = 20
 """With fewer cases of a class than this, a person is told that little can be concluded."""
 _MOST_POINTS = 4
-_REPEATS, _FEWER_REPEATS = 1000, 200
-_MUCH = 60_000
-"""Cases times classes above which each class gets fewer repeats, or the table would take minutes."""
+_REPEATS = REPEATS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +54,8 @@ def measured(bench: Bench, answers: Answers, package: Package) -> Results:
     recipe = package.recipe
     metrics = measure(
         answers,
-        task_of(recipe).metrics(recipe),
-        groups=bench.patients,
+        task_named(recipe.task).metrics(recipe),
+        groups=bench.blocks,
         repeats=_REPEATS,
         seed=recipe.seed,
         unit=package.label.unit,
@@ -87,12 +86,14 @@ def _balance(answers: Answers) -> dict[str, int]:
 
 def _per_class(bench: Bench, answers: Answers, seed: int) -> dict[str, list[Measure]]:
     """Each class against the rest."""
-    repeats = _REPEATS if len(answers) * len(answers.classes) <= _MUCH else _FEWER_REPEATS
-    found = {}
+    found: dict[str, list[Measure]] = {}
+    if answers.form == "number":
+        return found
+    repeats, blocks = repeats_for(answers.scores.size, _REPEATS), bench.blocks  # for all classes together
     for column, name in enumerate(answers.classes):
         single, rows = one_against_rest(answers, column)
         if len(rows):
-            found[name] = measure(single, BY_CLASS, groups=bench.patients[rows], repeats=repeats, seed=seed)
+            found[name] = measure(single, BY_CLASS, groups=blocks[rows], repeats=repeats, seed=seed)
     return found
 
 
