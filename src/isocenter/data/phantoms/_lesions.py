@@ -45,13 +45,11 @@ def paint_decoys(rng: np.random.Generator, canvas: Canvas, person: Person, torso
         canvas.paint(min(person.blood, 60.0), canvas.threads(starts, ends, widths) * torso.lung)
 
 
-def paint_nodules(
-    rng: np.random.Generator, canvas: Canvas, torso: Torso, run: Field, diameters: tuple[float, float]
-) -> list[Nodule]:
-    """One to three nodules, solid or faint, so many millimetres wide."""
+def paint_nodules(rng: np.random.Generator, canvas: Canvas, torso: Torso, run: Field) -> list[Nodule]:
+    """One to three nodules, solid or faint, 4 to 14 mm wide."""
     found = []
     for _ in range(int(rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]))):
-        diameter = float(rng.uniform(*diameters))
+        diameter = float(rng.uniform(4, 14))
         solid = rng.random() < 0.7
         contrast = float(rng.uniform(650, 900) if solid else rng.uniform(260, 480))
         middle = _place(rng, canvas, torso, run, room=diameter / 2 + 2)
