@@ -49,8 +49,7 @@ class EvaluateSettings(Settings):
     into: Path | None = None
     """The folder for the evidence; `evidence` in the run, or beside the model, unless given."""
     language: Literal["en", "zh", "both"] | None = None
-    """Language of the report and its pictures: en, zh, or both (report.zh.html beside); that of the machine unless
-    given."""
+    """Language of the report and its pictures: en, zh or both; that of the machine unless given."""
 
 
 class Confusion(BaseModel):
