@@ -54,7 +54,7 @@ def test_training_is_compared_with_a_plain_loop(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_answers_are_compared_with_torch(tmp_path: Path) -> None:
-    amount = predict.Amount(side=32, width=2, calls=1, files=2, processes=1, steps=2, phantoms=24)
+    amount = predict.Amount(side=32, width=8, calls=1, files=2, processes=1, steps=2, phantoms=24)
     found = told(predict.answered(amount), tmp_path)
     assert found["one image: torch eager / the quickest"] is not None
     assert found["isocenter predict, one picture"] is not None

@@ -247,7 +247,16 @@ def arguments(name: str, scans: Path, model: Path, tmp_path: Path) -> list[str]:
         return [name, str(brightness_model(tmp_path / "m.isomodel")), str(squares(tmp_path / "squares"))]
     if name in ("plan", "train"):
         cohort = str(squares(tmp_path / "squares"))
-        quick = ["--set", "training.steps=2", "--set", "model.settings.width=8", "--members", "1"]
+        quick = [
+            "--set",
+            "training.steps=2",
+            "--set",
+            "augmentation.trial=0",
+            "--set",
+            "model.settings.width=8",
+            "--members",
+            "1",
+        ]
         return [name, cohort, *(["--into", str(tmp_path / "run"), *quick] if name == "train" else [])]
     known: dict[str, list[str]] = {
         "convert": [str(scans), "--into", str(tmp_path / "converted"), "--format", "npy"],

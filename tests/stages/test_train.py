@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from isocenter.core.errors import IsocenterError, UsageError
 from isocenter.core.recipe import read_recipe
 from isocenter.core.run import Run
 from isocenter.data.phantoms.shapes import write_pictures
+from isocenter.learning.training.forecast import Forecast
 
 QUICK = (
     *("training.steps=6", "training.batch=8", "training.looks=2"),
@@ -122,15 +124,19 @@ def test_an_edited_recipe_is_another_training(cohort: Path, tmp_path: Path) -> N
         iso.train(cohort, into=tmp_path / "b", recipe=recipe)
 
 
-def test_a_budget_is_spent_into_steps_and_kept(cohort: Path, tmp_path: Path) -> None:
+def test_a_budget_is_spent_into_steps_and_kept(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys.modules["isocenter.stages.train"], "probe", lambda _: Forecast(step=10.0, judge=0.0, memory=1)
+    module = sys.modules["isocenter.stages.train"]  # the door knows the verb of that name
+    monkeypatch.setattr(module, "probe", lambda _: Forecast(step=10.0, judge=0.0, memory=1))
     run = iso.train(
-        cohort, into=tmp_path / "run", budget="20s", members=1, threads=1, set=("model.name=mlp", "model.settings={}")
+        cohort, into=tmp_path / "run", budget="10m", members=1, threads=1, set=("model.name=mlp", "model.settings={}")
     )
     recipe = read_recipe(run.folder / "recipe.yaml")
     assert recipe.compute.budget is None
     assert recipe.training.steps > 0
     assert recipe.augmentation.trial == 0
-    assert "20 s" in recipe.reasons["training.steps"]
+    assert "10 min" in recipe.reasons["training.steps"]
     assert "short trial" in recipe.reasons["augmentation"]
 
 

@@ -53,10 +53,14 @@ def planned(
 
 
 def without_needless_trial(recipe: Recipe, given: Sequence[str]) -> Recipe:
-    """Nothing is tried where a person has decided how images are varied."""
+    """Nothing is tried where a person has decided how images are varied; a short training has short trials."""
     names = {pair.partition("=")[0].strip() for pair in given}
     decided = {name.removeprefix("augmentation.") for name in names if name.startswith("augmentation.")}
-    return recipe.changed("augmentation", trial=0) if decided - FREE_OF_TRIALS else recipe
+    if decided - FREE_OF_TRIALS:
+        return recipe.changed("augmentation", trial=0)
+    if "training.steps" in names and "trial" not in decided and recipe.augmentation.trial:
+        return recipe.changed("augmentation", trial=max(recipe.training.steps // 2, 1))
+    return recipe
 
 
 def learned_from(cohort: Cohort, recipe: Recipe, progress: Progress) -> Recipe:
