@@ -125,8 +125,6 @@ def test_an_edited_recipe_is_another_training(cohort: Path, tmp_path: Path) -> N
 
 
 def test_a_budget_is_spent_into_steps_and_kept(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        sys.modules["isocenter.stages.train"], "probe", lambda _: Forecast(step=10.0, judge=0.0, memory=1)
     module = sys.modules["isocenter.stages.train"]  # the door knows the verb of that name
     monkeypatch.setattr(module, "probe", lambda _: Forecast(step=10.0, judge=0.0, memory=1))
     run = iso.train(
