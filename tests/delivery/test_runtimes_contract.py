@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -93,6 +98,35 @@ def test_eight_bit_graphs_are_computed(runtime: Runtime) -> None:
     assert smaller is not None
     found = runtime.load(smaller, "int8", 1)(pixels())["logits"]
     assert np.allclose(found, reference(graph, pixels()), atol=0.3)
+
+
+SIGNALLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from isocenter.core import registry
+from isocenter.delivery import runtimes
+
+runtime = registry.get(runtimes, sys.argv[1])
+graph, pixels = Path(sys.argv[2]).read_bytes(), np.load(sys.argv[3])
+first, second = runtime.load(graph, "fp32", 1), runtime.load(graph, "fp32", 1)
+first(pixels), second(pixels)
+del first
+del second
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of this kind are POSIX's")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_signal_is_heard_after_sessions_were_given_up(name: str, tmp_path: Path) -> None:
+    """OpenVINO sets a stack for signals; where that was lost, Ctrl-C ended the process in a crash."""
+    (tmp_path / GRAPH).write_bytes(tiny_graphs()[GRAPH])
+    np.save(tmp_path / "pixels.npy", pixels())
+    command = [sys.executable, "-c", SIGNALLED, name, str(tmp_path / GRAPH), str(tmp_path / "pixels.npy")]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (child.returncode, child.stdout.strip()) == (0, "heard"), child.stderr
 
 
 @pytest.mark.parametrize("damaged", [b"", b"no graph", tiny_graphs()[GRAPH][:200]])

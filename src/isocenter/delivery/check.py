@@ -73,14 +73,14 @@ def checked_runtimes(
             choices.append(choice)
         else:
             reasons.append(f"{name} in {precision}: {choice}")
-    fp32 = min((one.milliseconds for one in choices if one.precision == "fp32"), default=0.0)
+    fp32 = min((one.milliseconds for one in choices if one.precision == "fp32"), default=None)
+    if fp32 is None:  # coarse arithmetic is allowed to differ, and so cannot vouch for a graph
+        raise IsocenterError("The exported graph does not answer as the trained network does", why="; ".join(reasons))
     for choice in [one for one in choices if one.precision == "int8" and one.milliseconds >= fp32]:
         choices.remove(choice)
         reasons.append(f"{choice.name} in int8: it is not faster here ({choice.milliseconds} ms, fp32 {fp32} ms)")
     for reason in reasons:
         told.say(f"Not used: {reason}")
-    if not choices:
-        raise IsocenterError("The exported graph does not answer as the trained network does", why="; ".join(reasons))
     return sorted(choices, key=lambda one: (one.milliseconds, one.name, one.precision))
 
 

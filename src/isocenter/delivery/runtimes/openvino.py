@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,18 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """Arithmetic of whatever is not quantised in the graph itself."""
 
 
+@cache
+def _core() -> Any:
+    """The one `Core` of this process, which is never given up.
+
+    Each sets a stack for signals on the thread that makes it. Of two that are not given up in the reverse order, the
+    last sets that of the first again, which is gone by then: the next signal that Python hears ends the process.
+    """
+    return require("openvino").Core()
+
+
 def _precisions() -> tuple[str, ...]:
-    return _able(require("openvino").Core())
+    return _able(_core())
 
 
 def _able(core: Any) -> tuple[str, ...]:
@@ -55,7 +66,7 @@ class _Session:
 
 
 def _load(graph: bytes, precision: str, threads: int) -> Session:
-    core = require("openvino").Core()
+    core = _core()
     require_precision(precision, _able(core), runtime="OpenVINO")
     properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
     if threads:
