@@ -11,7 +11,7 @@ WORKERS ?= 2
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-demo: $(VENV)/.lean ## phantom chest scans, catalogued and shown: ends by itself in under three minutes
+demo: $(VENV)/.lean ## from phantom chest scans to a model, judged and explained: ends by itself in three to four minutes
 	$(BIN)/isocenter demo
 
 test: check ## the whole check: style, types, architecture, tests, coverage, skips

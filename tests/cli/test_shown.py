@@ -14,10 +14,13 @@ from isocenter.cli.commands._shared import MOST_CLASSES, MOST_REASONS, show_labe
 from isocenter.cli.commands.show import MOST_ITEMS, MOST_ROWS
 from isocenter.core.cohort import Cohort, IngestReport, Refusal
 from isocenter.core.labels import LabelSchema
+from isocenter.core.reading import Measure
 from isocenter.data.summary import Item, Summary
 from isocenter.stages.convert import Conversion, Converted
 from isocenter.stages.doctor import Examination, Finding
+from isocenter.stages.evaluate import Evaluation
 from isocenter.workflows.demo import Demonstration
+from isocenter.workflows.demo.cases import Example
 
 REFUSED = [Refusal(path="z.dcm", reason="is [cut] short.")]
 
@@ -167,14 +170,58 @@ def test_a_cohort_names_its_readers_only_where_there_are_several(console: Consol
 
 
 def test_the_demonstration_ends_with_a_page_to_open_and_how_to_go_on(console: Console) -> None:
+    judged = Evaluation(
+        model="d/run/model.isomodel",
+        digest="0" * 64,
+        cohort="d/cohort",
+        split="test",
+        task="classify",
+        label="class",
+        look=1,
+        seen=False,
+        cases=36,
+        patients=36,
+        metrics=[Measure(name="auroc", value=0.9, low=0.8, high=0.96, n=36), Measure(name="brier", value=0.1, n=36)],
+        runtime="onnxruntime fp32",
+        folder="d/run/evidence",
+        report="d/run/evidence/report.html",
+        seconds=1.0,
+    )
+    example = Example(
+        kind="right",
+        case="1.2",
+        patient="P1",
+        source="d/scans/P1",
+        truth="nodule",
+        called="nodule",
+        asked="nodule",
+        probability=0.996,
+        threshold=0.5,
+        pictures={"en": "d/cases/en/P1.png", "zh": "d/cases/zh/P1.png"},
+        words={"en": [], "zh": []},
+    )
     made = Demonstration(
-        scans="d/scans", cohort="d/cohort", pages=["d/c.html", "d/c.zh.html"], report=report(), summary=summary()
+        scans="d/scans",
+        cohort="d/cohort",
+        run="d/run",
+        model="d/run/model.isomodel",
+        pages=["d/index.html", "d/index.zh.html"],
+        report=report(),
+        summary=summary(),
+        evaluation=judged,
+        examples=[example],
+        missing=["wrong"],
     )
     demo.show(made, console)
     out = printed(console)
     assert "2,000 phantom scans of 1 patient" in out
-    assert "d/c.html" in out
-    assert "isocenter show d/cohort" in out
+    assert "36 test cases" in out
+    assert "0.900  (0.800 – 0.960)" in out
+    assert "Brier" not in out
+    assert "true nodule, called nodule, nodule >0.99  d/cases/en/P1.png" in out
+    assert "No reading of the test cases was wrong" in out
+    assert "d/index.html" in out
+    assert "isocenter predict d/run/model.isomodel d/scans/P1" in out
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from isocenter.core.image import Image, Intensity
-from isocenter.data.phantoms import Nodule, make_chest, write_scans
+from isocenter.data.phantoms import EARLY, SPREAD, Disease, Nodule, make_chest, write_scans
 
 SMALL = (20, 48, 48)
 
@@ -134,8 +134,17 @@ def test_the_same_seed_writes_the_same_bytes(scans: Path, tmp_path: Path) -> Non
     assert (watched.total, watched.steps) == (5, 5)
 
 
+def test_a_disease_says_how_many_nodules_there_are_and_how_wide() -> None:
+    disease = Disease(diameters=(9.0, 11.0), counts=(0.0, 1.0))
+    for seed in range(3):
+        _, found = make_chest(np.random.default_rng(seed), nodule=True, shape=SMALL, disease=disease)
+        assert len(found) == 2
+        assert all(9 <= one.diameter <= 11 for one in found)
+
+
 @pytest.mark.slow
-def test_brightness_does_not_give_the_class_away() -> None:
+@pytest.mark.parametrize("disease", [EARLY, SPREAD], ids=["early", "spread"])
+def test_brightness_does_not_give_the_class_away(disease: Disease) -> None:
     """Logistic regression on simple statistics must not find the nodules: no shortcut stands in for looking."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -145,7 +154,9 @@ def test_brightness_does_not_give_the_class_away() -> None:
 
     truth = np.arange(60) % 2 == 0
     volumes = [
-        make_chest(np.random.default_rng([11, number]), nodule=bool(ill), shape=(14, 40, 40))[0].array.astype(float)
+        make_chest(np.random.default_rng([11, number]), nodule=bool(ill), shape=(14, 40, 40), disease=disease)[
+            0
+        ].array.astype(float)
         for number, ill in enumerate(truth)
     ]
     mean = np.array([[volume.mean()] for volume in volumes])

@@ -5,9 +5,9 @@ behind them a canvas in millimetres, a person and a scanner drawn by chance, the
 lesions) and the physics.
 """
 
-from isocenter.data.phantoms._lesions import Nodule
+from isocenter.data.phantoms._lesions import EARLY, SPREAD, Disease, Nodule
 from isocenter.data.phantoms.chest import make_chest
 from isocenter.data.phantoms.scans import write_scans
 from isocenter.data.phantoms.shapes import write_pictures
 
-__all__ = ["Nodule", "make_chest", "write_pictures", "write_scans"]
+__all__ = ["EARLY", "SPREAD", "Disease", "Nodule", "make_chest", "write_pictures", "write_scans"]

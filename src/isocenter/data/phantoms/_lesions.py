@@ -12,6 +12,26 @@ from isocenter.data.phantoms._torso import Torso
 
 
 @dataclass(frozen=True, slots=True)
+class Disease:
+    """What the lungs of an ill phantom hold.
+
+    Attributes:
+        diameters: of the smallest and of the largest nodule, in millimetres.
+        counts: how likely one nodule is, how likely two are, and so on.
+    """
+
+    diameters: tuple[float, float]
+    counts: tuple[float, ...]
+
+
+EARLY = Disease(diameters=(4.0, 14.0), counts=(0.6, 0.28, 0.12))
+"""A few small nodules: hard to find, also for people."""
+
+SPREAD = Disease(diameters=(10.0, 30.0), counts=(0.1,) * 10)
+"""One to ten nodules up to the size from which they are called masses, as metastases come."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nodule:
     """A nodule that was put into a phantom.
 
@@ -45,11 +65,11 @@ def paint_decoys(rng: np.random.Generator, canvas: Canvas, person: Person, torso
         canvas.paint(min(person.blood, 60.0), canvas.threads(starts, ends, widths) * torso.lung)
 
 
-def paint_nodules(rng: np.random.Generator, canvas: Canvas, torso: Torso, run: Field) -> list[Nodule]:
-    """One to three nodules, solid or faint, 4 to 14 mm wide."""
+def paint_nodules(rng: np.random.Generator, canvas: Canvas, torso: Torso, run: Field, disease: Disease) -> list[Nodule]:
+    """Nodules, solid or faint, as many and as wide as the disease makes them."""
     found = []
-    for _ in range(int(rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12]))):
-        diameter = float(rng.uniform(4, 14))
+    for _ in range(int(rng.choice(np.arange(len(disease.counts)) + 1, p=disease.counts))):
+        diameter = float(rng.uniform(*disease.diameters))
         solid = rng.random() < 0.7
         contrast = float(rng.uniform(650, 900) if solid else rng.uniform(260, 480))
         middle = _place(rng, canvas, torso, run, room=diameter / 2 + 2)

@@ -7,7 +7,7 @@ import numpy as np
 from isocenter.core.geometry import Geometry
 from isocenter.core.image import Image, Intensity
 from isocenter.data.phantoms._canvas import Canvas
-from isocenter.data.phantoms._lesions import Nodule, paint_decoys, paint_nodules
+from isocenter.data.phantoms._lesions import EARLY, Disease, Nodule, paint_decoys, paint_nodules
 from isocenter.data.phantoms._person import Person, Protocol
 from isocenter.data.phantoms._physics import paint_table, reconstruct
 from isocenter.data.phantoms._skeleton import paint_bones
@@ -26,6 +26,7 @@ def make_chest(
     shape: tuple[int, int, int] = SHAPE,
     person: Person | None = None,
     protocol: Protocol | None = None,
+    disease: Disease = EARLY,
 ) -> tuple[Image, list[Nodule]]:
     """A chest CT that belongs to nobody, with or without nodules in the lungs.
 
@@ -33,10 +34,11 @@ def make_chest(
 
     Args:
         rng: the only source of chance.
-        nodule: whether nodules (one to three, 4 to 14 mm) are put in.
+        nodule: whether nodules are put in.
         shape: slices, rows, columns.
         person: who is scanned; drawn if not given.
         protocol: how; drawn if not given, with slices thick enough to cover the lungs.
+        disease: how many nodules there are, and how wide.
 
     Returns:
         The image (CZYX, int16 Hounsfield units, LPS) and its nodules.
@@ -51,7 +53,7 @@ def make_chest(
     paint_decoys(rng, canvas, person, torso, run)
     paint_heart(canvas, person, torso)
     paint_airways(rng, canvas, person)
-    nodules = paint_nodules(seeds[0], canvas, torso, run) if nodule else []
+    nodules = paint_nodules(seeds[0], canvas, torso, run, disease) if nodule else []
     paint_bones(seeds[1], canvas, person)
     touched = (torso.surface < 0).any(axis=(0, 2))
     paint_table(canvas, float(canvas.rows[touched][-1]))

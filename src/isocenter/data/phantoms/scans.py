@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from isocenter.core.image import Image
 from isocenter.core.progress import Progress, Silent, tracked
+from isocenter.data.phantoms._lesions import EARLY, Disease
 from isocenter.data.phantoms._person import Person, Protocol
 from isocenter.data.phantoms.chest import make_chest
 
@@ -47,6 +48,7 @@ def write_scans(
     seed: int = 0,
     progress: Progress | None = None,
     pixels: int = 128,
+    disease: Disease = EARLY,
 ) -> Path:
     """Write made-up chest CT scans as DICOM series, one folder per patient, and `labels.csv` beside them.
 
@@ -58,6 +60,7 @@ def write_scans(
         seed: the only source of chance.
         progress: told of each patient.
         pixels: rows and columns of each slice.
+        disease: how many nodules the ill have, and how wide.
 
     Returns:
         The folder.
@@ -66,13 +69,15 @@ def write_scans(
     place.mkdir(parents=True, exist_ok=True)
     rows = []
     for index in tracked(range(patients), progress or Silent(), "Making phantom chest scans", patients):
-        rows.append(_write_patient(place, patients, seed, index, pixels))
+        rows.append(_write_patient(place, patients, seed, index, pixels, disease))
     with (place / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     return place
 
 
-def _write_patient(place: Path, patients: int, seed: int, index: int, pixels: int) -> tuple[object, ...]:
+def _write_patient(
+    place: Path, patients: int, seed: int, index: int, pixels: int, disease: Disease
+) -> tuple[object, ...]:
     """Who comes, when, on which scanner; and, drawn apart from all that, whether there are nodules."""
     ill = np.arange(patients) < (patients + 1) // 2
     np.random.default_rng([seed, 0]).shuffle(ill)
@@ -93,6 +98,7 @@ def _write_patient(place: Path, patients: int, seed: int, index: int, pixels: in
         shape=(slices, pixels, pixels),
         person=visit.person,
         protocol=visit.protocol,
+        disease=disease,
     )
     _write_series(place / visit.patient, image, visit)
     return visit.patient, NODULE if ill[index] else CLEAR, visit.person.sex, visit.person.age
@@ -111,9 +117,12 @@ def _write_series(folder: Path, image: Image, visit: _Visit) -> None:
     header.update(_patient_and_study(visit))
     header.update(_series(visit))
     header.update(_pixel_format(image, scanner.signed, intercept))
+    shared = _encoded(header)
     for number, index in enumerate(order, start=1):
-        _set_slice(header, image, visit, stored[index], number=number, index=index)
-        header.save_as(folder / f"CT{number:04d}.dcm", enforce_file_format=True)
+        own = _slice(image, visit, stored[index], number=number, index=index)
+        elements = sorted((shared | _encoded(own)).items())
+        content = b"".join((_preamble(own.SOPInstanceUID), *(encoded for _, encoded in elements)))
+        (folder / f"CT{number:04d}.dcm").write_bytes(content)
 
 
 def _dataset(values: dict[str, Any]) -> Any:
@@ -209,22 +218,49 @@ def _pixel_format(image: Image, signed: bool, intercept: int) -> Any:
     )
 
 
-def _set_slice(
-    header: Any, image: Image, visit: _Visit, pixels: NDArray[np.generic], *, number: int, index: int
-) -> None:
-    """Fill in what differs from slice to slice."""
-    from pydicom.dataset import FileMetaDataset
-
+def _slice(image: Image, visit: _Visit, pixels: NDArray[np.generic], *, number: int, index: int) -> Any:
+    """What differs from slice to slice."""
     x, y, z = (float(value) for value in image.geometry.points((0, 0, index)))
-    header.SOPInstanceUID = visit.uid("slice", number)
-    header.InstanceNumber = number
-    header.ImagePositionPatient = [f"{x:.4f}", f"{y:.4f}", f"{z:.4f}"]
-    header.SliceLocation = f"{z:.4f}"
-    header.PixelData = pixels.tobytes()
-    header["PixelData"].VR = "OW"
-    header.file_meta = FileMetaDataset()
-    header.file_meta.MediaStorageSOPClassUID = _CT_IMAGE
-    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
-    header.file_meta.TransferSyntaxUID = _EXPLICIT_LITTLE
-    header.file_meta.ImplementationClassUID = "2.25.302043790172249692526321623266752743501"
-    header.file_meta.ImplementationVersionName = "ISOCENTER"
+    dataset = _dataset(
+        {
+            "SOPInstanceUID": visit.uid("slice", number),
+            "InstanceNumber": number,
+            "ImagePositionPatient": [f"{x:.4f}", f"{y:.4f}", f"{z:.4f}"],
+            "SliceLocation": f"{z:.4f}",
+            "PixelData": pixels.tobytes(),
+        }
+    )
+    dataset["PixelData"].VR = "OW"
+    return dataset
+
+
+def _encoded(dataset: Any) -> dict[int, bytes]:
+    """Each element as it stands in a file: what all slices share is encoded once, since a scan has thousands."""
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_data_element
+
+    found = {}
+    for element in dataset:
+        stream = DicomBytesIO()
+        stream.is_little_endian, stream.is_implicit_VR = True, False
+        write_data_element(stream, element, "utf-8")
+        found[int(element.tag)] = stream.getvalue()
+    return found
+
+
+def _preamble(instance: str) -> bytes:
+    """How a file begins: who wrote it, and how the rest is encoded."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_file_meta_info
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = _CT_IMAGE
+    meta.MediaStorageSOPInstanceUID = instance
+    meta.TransferSyntaxUID = _EXPLICIT_LITTLE
+    meta.ImplementationClassUID = "2.25.302043790172249692526321623266752743501"
+    meta.ImplementationVersionName = "ISOCENTER"
+    stream = DicomBytesIO(b"\0" * 128 + b"DICM")
+    stream.seek(0, 2)
+    write_file_meta_info(stream, meta)
+    return bytes(stream.getvalue())
