@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from isocenter.core.errors import UsageError
+from isocenter.learning.convolution import Convolution
 from isocenter.learning.models._shared import InputForm
 from isocenter.learning.models.cnn import CNN, CNNSettings, Pyramid, map_extents
 
@@ -42,9 +43,9 @@ def test_every_setting_gives_a_network_that_answers(settings: dict[str, Any], fo
 
 def test_it_is_the_network_of_the_textbooks() -> None:
     network = CNN(CNNSettings(kernels=(6, 16), kernel_size=5, padding="none", activation="sigmoid"), IMAGE, 10)
-    assert [type(part) for part in network.stages] == 2 * [nn.Conv2d, nn.BatchNorm2d, nn.Sigmoid, nn.MaxPool2d]
+    assert [type(part) for part in network.stages] == 2 * [Convolution, nn.BatchNorm2d, nn.Sigmoid, nn.MaxPool2d]
     plain = CNN(CNNSettings(kernels=(6,), batch_normalisation=False), IMAGE, 10)
-    assert [type(part) for part in plain.stages] == [nn.Conv2d, nn.ReLU, nn.MaxPool2d]
+    assert [type(part) for part in plain.stages] == [Convolution, nn.ReLU, nn.MaxPool2d]
 
 
 def test_the_average_head_averages_each_map() -> None:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from isocenter.learning.convolution import Convolution
 from isocenter.learning.models import mlp
 from isocenter.learning.models._shared import (
     Activation,
@@ -106,7 +107,7 @@ def test_a_network_must_say_what_it_does() -> None:
 
 def test_layers_fit_the_input() -> None:
     volume = InputForm(channels=1, shape=(4, 6, 5), mean=(0.0,), deviation=(1.0,))
-    assert layers(FORM).convolution is nn.Conv2d
+    assert layers(FORM).convolution is Convolution
     assert layers(volume).convolution is nn.Conv3d
 
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from isocenter.learning.convolution import Convolution
+
 Combine = Literal["softmax", "sigmoid", "mean"]
 """How outputs are read: as classes of which one holds, as statements that hold or not, or as numbers."""
 
@@ -191,7 +193,7 @@ class Layers:
 
 
 _LAYERS = {
-    2: Layers(convolution=nn.Conv2d, normalisation=nn.BatchNorm2d, largest=nn.MaxPool2d, average=nn.AvgPool2d),
+    2: Layers(convolution=Convolution, normalisation=nn.BatchNorm2d, largest=nn.MaxPool2d, average=nn.AvgPool2d),
     3: Layers(convolution=nn.Conv3d, normalisation=nn.BatchNorm3d, largest=nn.MaxPool3d, average=nn.AvgPool3d),
 }
 
