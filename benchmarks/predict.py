@@ -271,7 +271,7 @@ def _predict(model: Path, files: list[Path]) -> tuple[float, float]:
 
 def _eight_bits(cohort: Cohort, folder: Path, amount: Amount) -> list[Measure]:
     """A small model, briefly trained: what it says in 8-bit integers, against the interval of what it says without."""
-    chosen = ("model.settings.width=16", "model.settings.stem=medium", "augmentation.trial=0")
+    chosen = ("model.settings.width=16", "model.settings.stem=medium", "augmentation.in_turn=[0]")
     chosen += (f"training.steps={amount.steps}", "training.batch=32", "training.looks=1")
     train_on(cohort.folder, into=folder, size=64, members=1, set=chosen, checkpoints="1h")
     finished = read_model(folder / "model.isomodel")

@@ -14,7 +14,7 @@ import isocenter as iso
 from isocenter.data.phantoms.shapes import write_pictures
 
 NETWORK = ("model.settings.kernels=[16,32,64]", "model.settings.hidden=64", "model.settings.dropout=0.3")
-SHORT = ("training.steps=150", "training.looks=5", "augmentation.trial=0")
+SHORT = ("training.steps=150", "training.looks=5", "augmentation.in_turn=[0]")
 
 
 def main(folder: Path) -> None:

@@ -251,7 +251,7 @@ def arguments(name: str, scans: Path, model: Path, tmp_path: Path) -> list[str]:
             "--set",
             "training.steps=2",
             "--set",
-            "augmentation.trial=0",
+            "augmentation.in_turn=[0]",
             "--set",
             "model.settings.width=8",
             "--members",

@@ -1,4 +1,4 @@
-"""Small maps are computed as a product of matrices: the same numbers, and the same gradients, as torch's convolution."""
+"""Small maps are computed as a product of matrices: the numbers and the gradients are those of torch's convolution."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _one_thread() -> None:
 
 def trained(cohort: Path, into: Path, *more: str, **options: Any) -> Run:
     given = {"members": 2, "threads": 1} | options
-    return iso.train(cohort, into=into, set=(*QUICK, "augmentation.trial=0", *more), **given)
+    return iso.train(cohort, into=into, set=(*QUICK, "augmentation.in_turn=[0]", *more), **given)
 
 
 def weights(run: Run) -> bytes:
@@ -133,9 +133,9 @@ def test_a_budget_is_spent_into_steps_and_kept(cohort: Path, tmp_path: Path, mon
     recipe = read_recipe(run.folder / "recipe.yaml")
     assert recipe.compute.budget is None
     assert recipe.training.steps > 0
-    assert recipe.augmentation.trial == 0
+    assert recipe.augmentation.in_turn == (0.5,)
     assert "10 min" in recipe.reasons["training.steps"]
-    assert "short trial" in recipe.reasons["augmentation"]
+    assert "one member" in recipe.reasons["augmentation"]
 
 
 def test_variations_by_hand_are_left_alone(cohort: Path, tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -69,8 +70,14 @@ class ModelRecipe(_Part):
     """How many are trained and averaged."""
 
 
+Strength = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
 class AugmentationRecipe(_Part):
     """How training images are varied, whole batches at a time; 0 switches a variation off."""
+
+    in_turn: tuple[Strength, ...] = Field(default=(1.0,), min_length=1)
+    """Share of the reaches from rotation to erased that each member has, one after the other; [0, 1]: none, all."""
 
     rotation: float = Field(default=0.0, ge=0.0, le=180.0)
     """Degrees to either side."""
@@ -100,8 +107,19 @@ class AugmentationRecipe(_Part):
     """Two images and their labels are blended by a Beta(a, a) share of this a."""
     channel_drop: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of images of which one channel is blanked, so that a missing one is bearable."""
-    trial: int = Field(default=0, ge=0)
-    """Steps for which stronger variations are tried before training; 0 to take the ones above as they stand."""
+
+    def of_member(self, number: int) -> AugmentationRecipe:
+        """The variations that one member's images go through."""
+        share = self.in_turn[number % len(self.in_turn)]
+        reaches = {name: share * getattr(self, name) for name in REACHES}
+        return self.model_copy(update={**reaches, "in_turn": (1.0,)})
+
+
+REACHES = (
+    *("rotation", "scaling", "stretching", "shift", "shear"),
+    *("brightness", "contrast", "gamma", "noise", "blur", "erased"),
+)
+"""What members have a share of."""
 
 
 class TrainingRecipe(_Part):
@@ -211,6 +229,11 @@ class Recipe(_Part):
         """The recipe as a file for people."""
         plain = self.model_dump(mode="json")
         return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the recipe as a file."""
+        return hashlib.sha256(self.to_yaml().encode()).hexdigest()
 
     def changed(self, part: str, **values: Any) -> Recipe:
         """The recipe with other values in one of its parts."""

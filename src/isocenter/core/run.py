@@ -20,6 +20,9 @@ MODEL_FILE = "model.isomodel"
 RECIPE_FILE = "recipe.yaml"
 RECORD_FILE = "record.json"
 LOG_FILE = "log.jsonl"
+CHECKPOINTS, EVIDENCE, CURVES = "checkpoints", "evidence", "training.png"
+LOCK_FILE = ".lock"
+"""Held as long as somebody trains in the run's folder."""
 ENDING = ".isomodel"
 
 

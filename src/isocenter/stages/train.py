@@ -20,7 +20,18 @@ from isocenter.core.progress import Progress
 from isocenter.core.reading import Measure
 from isocenter.core.recipe import Recipe, read_recipe
 from isocenter.core.record import Record, begin, now
-from isocenter.core.run import LOG_FILE, MODEL_FILE, RECIPE_FILE, RECORD_FILE, Run, TrainReport
+from isocenter.core.run import (
+    CHECKPOINTS,
+    CURVES,
+    EVIDENCE,
+    LOCK_FILE,
+    LOG_FILE,
+    MODEL_FILE,
+    RECIPE_FILE,
+    RECORD_FILE,
+    Run,
+    TrainReport,
+)
 from isocenter.core.settings import Subject, verb
 from isocenter.core.words import counted, sized
 from isocenter.data.catalogue.splits import blocks_of
@@ -29,25 +40,20 @@ from isocenter.delivery.modelfile.read import read_model
 from isocenter.drawing.training import training
 from isocenter.learning.device import with_gpu
 from isocenter.learning.planning.overrides import overridden
-from isocenter.learning.planning.rules import SHARE_OF_TRIALS
-from isocenter.learning.planning.variations import NAMES, variation
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.training.batches import Material
 from isocenter.learning.training.forecast import Forecast, fitting, probe, quickest, steps_within
 from isocenter.learning.training.log import Log, read_log
 from isocenter.learning.training.members import Part, School, Trained, train_members
-from isocenter.learning.training.trials import tried, without_trial
 from isocenter.pathway.decide import Decision, unweighted
 from isocenter.pathway.tasks._shared import LossSettings, Task
 from isocenter.stages._shared.deciding import Judged, decided, judge_of, require_decidable, unmet, validated
 from isocenter.stages._shared.material import Lot, fold_of, gathered, task_named
 from isocenter.stages._shared.pacing import pace
 from isocenter.stages._shared.packaging import packaged, write
-from isocenter.stages._shared.planned import planned, without_needless_trial
+from isocenter.stages._shared.planned import planned
 from isocenter.storage.atomic import atomic_write, make_folder, write_text
 from isocenter.storage.lock import locked
-
-CHECKPOINTS, EVIDENCE, CURVES = "checkpoints", "evidence", "training.png"
 
 SMALLEST_SHARE = 0.2
 """Less of a budget than this is not enough to train in."""
@@ -81,7 +87,7 @@ def train(settings: TrainSettings, progress: Progress) -> Run:
     cohort = open_cohort(settings.cohort)
     _require_one_decider(settings)
     make_folder(settings.into)
-    with locked(settings.into / ".lock", f"the run {settings.into}", progress=progress):
+    with locked(settings.into / LOCK_FILE, f"the run {settings.into}", progress=progress):
         done = _finished(settings)
         if done is not None:
             progress.say(f"{settings.into} is trained already: nothing is left to do.")
@@ -128,8 +134,6 @@ class _Training:
         if not resumed:
             school = self._forecast(school)
         try:
-            if school.recipe.augmentation.trial:
-                school = self._tried(school)
             trained = train_members(school, self.progress)
         except KeyboardInterrupt:
             self._write(self._timed(record))
@@ -144,7 +148,7 @@ class _Training:
             return read_recipe(kept), True
         if self.settings.recipe is not None:
             given = overridden(read_recipe(self.settings.recipe), self.settings.set)
-            return without_needless_trial(given, self.settings.set), False
+            return given, False
         return planned(self.cohort, self.settings, self.progress, pace=pace)[1], False
 
     def _forecast(self, school: School) -> School:
@@ -157,22 +161,15 @@ class _Training:
         return school
 
     def _lengths(self, school: School, found: Forecast) -> School:
-        """How many steps each member takes, and each trial before them."""
+        """How many steps each member takes."""
         recipe = school.recipe
-        wanted = bool(recipe.augmentation.trial) and found.step > 0 and len(school.parts[0].judged) > 0
-        steps = recipe.training.steps
-        if recipe.compute.budget is not None and found.step:
-            left = self._left(recipe.compute.budget)
-            share = SHARE_OF_TRIALS if wanted else 0.0
-            steps = steps_within(left * (1 - share), school, found)
-            trial = max(int(left * share / len(NAMES) / found.step), 1)
-            why = f"What fits into {lasting(recipe.compute.budget)} at {found.step:.3g} s a step on this machine."
-            # The budget is spent into steps: from here on the recipe tells what was done, and can be repeated.
-            recipe = recipe.model_copy(update={"reasons": recipe.reasons | {"training.steps": why}})
-            recipe = recipe.changed("compute", budget=None)
-        else:
-            trial = recipe.augmentation.trial
-        recipe = recipe.changed("training", steps=steps).changed("augmentation", trial=trial if wanted else 0)
+        if recipe.compute.budget is None or not found.step:
+            return school
+        steps = steps_within(self._left(recipe.compute.budget), school, found)
+        why = f"What fits into {lasting(recipe.compute.budget)} at {found.step:.3g} s a step on this machine."
+        # The budget is spent into steps: from here on the recipe tells what was done, and can be repeated.
+        recipe = recipe.model_copy(update={"reasons": recipe.reasons | {"training.steps": why}})
+        recipe = recipe.changed("compute", budget=None).changed("training", steps=steps)
         return replace(school, recipe=recipe)
 
     def _left(self, budget: float) -> float:
@@ -185,16 +182,6 @@ class _Training:
                 remedy="Run it again, for the cases are prepared now, or give a longer one",
             )
         return left
-
-    def _tried(self, school: School) -> School:
-        """Ask the cohort how strongly its images may be varied, and write the answer into the recipe."""
-        given = school.recipe.augmentation
-        strengths = {name: variation(name, given) for name in NAMES}
-        outcome = tried(school, strengths, school.parts[0], self.progress)
-        self.progress.say(f"Variations: {outcome.chosen}. {outcome.reason}")
-        school = without_trial(school, strengths[outcome.chosen], f"{outcome.chosen.capitalize()}. {outcome.reason}")
-        write_text(self.settings.into / RECIPE_FILE, school.recipe.to_yaml())
-        return school
 
     def _say(self, school: School, found: Forecast) -> None:
         recipe = school.recipe
@@ -356,7 +343,7 @@ def _asked(settings: TrainSettings) -> dict[str, object]:
     plain = settings.model_dump(mode="json", exclude={"into", "checkpoints", "name"})
     plain["cohort"] = settings.cohort.absolute().as_posix()
     if settings.recipe is not None:
-        plain["recipe"] = hashlib.sha256(read_recipe(settings.recipe).to_yaml().encode()).hexdigest()
+        plain["recipe"] = read_recipe(settings.recipe).digest
     return plain
 
 

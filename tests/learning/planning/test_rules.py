@@ -122,6 +122,20 @@ def test_a_budget_bounds_members_and_width(seconds: float) -> None:
     assert recipe.model.settings["width"] == 16 or seconds < 1
     assert (recipe.validation.design == "split") == (recipe.model.members == 1)
     assert recipe.validation.folds == 5
+    assert recipe.augmentation.in_turn == ((0.5,) if recipe.model.members == 1 else (0.0, 1.0))
+
+
+def test_members_are_varied_in_turn_hardly_and_strongly() -> None:
+    recipe = plan(fingerprint(cases={"train": 5000, "val": 500}, counts={"benign": 2500, "malignant": 2500}), Wishes())
+    assert recipe.model.members == 2
+    given = recipe.augmentation
+    hardly, strongly, again = (given.of_member(number) for number in range(3))
+    assert hardly == again
+    assert (hardly.rotation, hardly.noise, hardly.erased) == (0.0, 0.0, 0.0)
+    assert (strongly.rotation, strongly.noise, strongly.erased) == (given.rotation, given.noise, given.erased)
+    assert (hardly.mirrored, hardly.mixup) == (strongly.mirrored, strongly.mixup) == (("x",), given.mixup)
+    alone = plan(fingerprint(), Wishes(members=1)).augmentation
+    assert alone.of_member(0).rotation == alone.rotation / 2 > 0
 
 
 def test_every_plan_is_a_file_that_reads_back() -> None:

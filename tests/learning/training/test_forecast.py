@@ -1,28 +1,24 @@
-"""Forecasts: seconds, bytes, and what is done where either does not suffice; and the trials of variations."""
+"""Forecasts: seconds, bytes, and what is done where either does not suffice; and the variations of images."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from isocenter.core.errors import IsocenterError
 from isocenter.core.fingerprint import Machine
-from isocenter.core.progress import Silent
 from isocenter.core.recipe import AugmentationRecipe
-from isocenter.learning.planning.variations import NAMES, variation
-from isocenter.learning.training import augment, trials
+from isocenter.learning.planning.variations import varied as varied_for
+from isocenter.learning.training import augment
 from isocenter.learning.training.forecast import Forecast, fitting, probe, quickest, steps_within
-from isocenter.learning.training.members import School
 
 sys.path.insert(0, str(Path(__file__).parent))
-from training_samples import school, squares
+from training_samples import school
 
 MB = 1_000_000
 
@@ -85,58 +81,11 @@ def test_half_precision_is_tried_only_where_it_can_pay(monkeypatch: pytest.Monke
     assert quickest(slower, slow, machine(bf16=True))[0] is slower
 
 
-def says(given: School, score: float) -> NDArray[np.float32]:
-    """Logits of which so large a share is right."""
-    targets = given.material.targets[given.parts[0].judged]
-    right = np.arange(len(targets)) < round(score * len(targets))
-    return np.where(right[:, None], targets, 1 - targets).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("scores", "chosen"),
-    [
-        ((0.90, 0.90, 0.90), "strong"),
-        ((0.90, 0.90, 0.40), "middle"),
-        ((0.95, 0.30, 0.20), "mild"),
-        ((0.50, 0.70, 0.90), "strong"),
-        ((0.90, 0.30, 0.90), "strong"),
-    ],
-)
-def test_the_strongest_variation_that_costs_nothing_is_kept(
-    scores: Sequence[float], chosen: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = school(material=squares(300))
-    told = iter(scores)
-    monkeypatch.setattr(trials, "_said", lambda *_: says(given, next(told)))
-    strengths = {name: variation(name, given.recipe.augmentation) for name in NAMES}
-    outcome = trials.tried(given, strengths, given.parts[0], Silent())
-    assert outcome.chosen == chosen
-    assert f"on the {len(given.parts[0].judged)} cases" in outcome.reason
-
-
-def test_scores_that_are_no_numbers_change_nothing() -> None:
-    given = replace(school(), judge=lambda *_: (float("nan"), {}))
-    given = replace(given, recipe=given.recipe.changed("augmentation", trial=2))
-    strengths = {name: variation(name, given.recipe.augmentation) for name in NAMES}
-    assert trials.tried(given, strengths, given.parts[0], Silent()).chosen == "mild"
-
-
-def test_trials_are_the_same_twice(tmp_path: Path) -> None:
-    def outcome(folder: Path | None) -> trials.Outcome:
-        given = school(folder)
-        given = replace(given, recipe=given.recipe.changed("augmentation", trial=4))
-        strengths = {name: variation(name, AugmentationRecipe()) for name in NAMES}
-        return trials.tried(given, strengths, given.parts[0], Silent())
-
-    assert outcome(None) == outcome(tmp_path) == outcome(tmp_path)
-
-
 @pytest.mark.parametrize("shape", [(1, 12, 12), (3, 9, 15), (1, 6, 8, 10)])
 def test_variations_keep_shape_and_can_be_drawn_again(shape: tuple[int, ...]) -> None:
     axes = ("x", "y", "z") if len(shape) == 4 else ("x", "y")
-    strong = variation(
-        "strong", AugmentationRecipe.model_validate({"mirrored": axes, "channel_drop": 0.5, "blur": 0.5})
-    )
+    given = AugmentationRecipe.model_validate({"mirrored": axes, "channel_drop": 0.5, "blur": 0.5})
+    strong = varied_for(given, 2).of_member(1)
     images = torch.randn(6, *shape, generator=torch.Generator().manual_seed(0))
 
     def varied() -> torch.Tensor:

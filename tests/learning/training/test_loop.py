@@ -18,6 +18,7 @@ from torch import nn
 
 from isocenter.core.errors import IsocenterError, StorageProblem
 from isocenter.core.progress import Silent
+from isocenter.learning.models._shared import Ensemble
 from isocenter.learning.training.batches import Order
 from isocenter.learning.training.log import Log, read_log
 from isocenter.learning.training.members import School, train_members
@@ -199,3 +200,19 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
     before = process.memory_info().rss
     train_members(school(steps=400), Silent())
     assert process.memory_info().rss < before * 1.05
+
+
+def test_members_are_varied_as_strongly_as_their_turn_says() -> None:
+    """A member whose turn is 0 learns as one without variations does; the next does not."""
+
+    def learned(**variations: object) -> list[str]:
+        given = school(members=2)
+        given = replace(given, recipe=given.recipe.changed("augmentation", **variations))
+        network = train_members(given, Silent()).network
+        assert isinstance(network, Ensemble)
+        return [weights(member) for member in network.members]
+
+    none = dict.fromkeys(("rotation", "scaling", "shift", "brightness", "noise", "erased"), 0.0)
+    plain, varied = learned(**none), learned(in_turn=(0.0, 1.0))
+    assert plain[0] == varied[0]
+    assert plain[1] != varied[1]

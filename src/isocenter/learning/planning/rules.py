@@ -27,7 +27,7 @@ from isocenter.core.recipe import (
 )
 from isocenter.core.registry import unknown
 from isocenter.core.words import counted, listed
-from isocenter.learning.planning.variations import variation, views
+from isocenter.learning.planning.variations import BOTH, strengths, varied, views
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.planning.words import positive_class
 
@@ -55,8 +55,8 @@ COST_OF_WIDTH = 1.6
 SHARE_OF_BUDGET = 0.85
 """The rest is for validation, calibration and packaging."""
 
-SHARE_OF_TRIALS = 0.25
-"""Of a budget, what may go into finding out how strongly images may be varied."""
+FEWEST_IMAGES = {2: 25_600, 3: 12_000}
+"""Images, or volumes, that each member sees at least."""
 
 FOLDS = 5
 """Parts into which few cases are divided; each member leaves one of them out."""
@@ -189,8 +189,8 @@ def model_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> Mod
     return ModelRecipe(name="resnet", settings={"depth": 18, "width": 64 if fingerprint.machine.gpu else 16})
 
 
-def augmentation_for(fingerprint: Fingerprint, reasons: Reasons) -> AugmentationRecipe:
-    """Mirrored where no side is told apart, blended, and the rest by a trial on the cohort itself (`variations`).
+def augmentation_for(fingerprint: Fingerprint, members: int, reasons: Reasons) -> AugmentationRecipe:
+    """Mirrored where no side is told apart, blended, and for every other member strongly varied (`variations`).
 
     Stands on: mirroring is worth one to two points on small cohorts; tissue on a slide has no up and no left.
     """
@@ -199,9 +199,9 @@ def augmentation_for(fingerprint: Fingerprint, reasons: Reasons) -> Augmentation
         sides = ("x", "y")
     if fingerprint.sided:
         reasons.note("augmentation.mirrored", "A label is named for a side: mirroring would make it wrong.")
-    reasons.note("augmentation", "Mild, until a short trial shows that stronger variation costs this cohort nothing.")
     given = AugmentationRecipe(mirrored=sides, channel_drop=0.1 if _lacking(fingerprint) else 0.0)
-    return variation("mild", given)
+    reasons.note("augmentation", strengths(members))
+    return varied(given, members)
 
 
 def balance_for(fingerprint: Fingerprint, reasons: Reasons) -> str:
@@ -229,7 +229,7 @@ def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tu
     apart = usable >= FEW_CASES and _can_judge(fingerprint, judged, smallest)
     if wishes.members == 1 or apart or parts < 2:
         reasons.note("validation.design", f"{counted(judged, 'validation case')} are kept apart.")
-        return ValidationRecipe(design="split"), wishes.members or 1
+        return ValidationRecipe(design="split"), wishes.members or len(BOTH)
     few = f"With {counted(usable, 'case')} none is spared"
     if usable >= FEW_CASES:
         few = f"{counted(judged, 'validation case')} are too few to judge by"
@@ -247,11 +247,16 @@ def _can_judge(fingerprint: Fingerprint, judged: int, smallest: int) -> bool:
 
 
 def training_for(fingerprint: Fingerprint, balance: str, reasons: Reasons) -> TrainingRecipe:
-    """Batches, rates and length by the number of cases."""
+    """Batches, rates and length by the number of cases.
+
+    Stands on: on ultrasound of 28 pixels, in three folds, 25,600 images for each member were worth one to three points
+    of AUROC over 12,800, with little variation and with much.
+    """
     usable = max(fingerprint.cases.get("train", 0), 1)
     batch = 16 if fingerprint.dimensions == 3 else 64 if usable >= 400 else 32
-    seen = min(max(30 * usable, 12_000), 300_000)
-    reasons.note("training.steps", f"Each member sees {seen:,} images: 30 times each case, and 12,000 at least.")
+    least = FEWEST_IMAGES[fingerprint.dimensions]
+    seen = min(max(30 * usable, least), 300_000)
+    reasons.note("training.steps", f"Each member sees {seen:,} images: 30 times each case, and {least:,} at least.")
     return TrainingRecipe.model_validate(
         {
             "batch": min(batch, max(usable, 2)),
@@ -270,7 +275,7 @@ def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) 
     names = _channel_names(fingerprint, steps)
     validation, members = design_for(fingerprint, wishes, reasons)
     model = model_for(fingerprint, wishes, reasons).model_copy(update={"members": members})
-    augmentation = augmentation_for(fingerprint, reasons)
+    augmentation = augmentation_for(fingerprint, members, reasons)
     machine = fingerprint.machine
     training = training_for(fingerprint, balance_for(fingerprint, reasons), reasons)
     recipe = Recipe(
@@ -289,7 +294,7 @@ def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) 
             missing=_lacking(fingerprint),
         ),
         model=model,
-        augmentation=augmentation.model_copy(update={"trial": max(training.steps // 2, 1)}),
+        augmentation=augmentation,
         training=training,
         validation=validation,
         decision=DecisionRecipe(views=views(augmentation), sensitivity=wishes.sensitivity),
@@ -315,7 +320,7 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
     if step <= 0:
         reasons["compute.budget"] = f"None: `{recipe.model.name}` does not learn in steps, so that none can be counted."
         return recipe.changed("compute", budget=None).model_copy(update={"reasons": reasons})
-    total = recipe.compute.budget * SHARE_OF_BUDGET * (1 - SHARE_OF_TRIALS) / step
+    total = recipe.compute.budget * SHARE_OF_BUDGET / step
     members = recipe.model.members
     while members > 1 and total / members < wanted / 2 and not wishes.members:
         members -= 1
@@ -334,7 +339,10 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
         validation = ValidationRecipe(design="split")
         reasons["validation.design"] = "There is time for one member, which the validation cases judge."
     reasons["training.steps"] = f"What fits into {lasting(recipe.compute.budget)}."
-    return recipe.model_copy(update={"model": model, "validation": validation, "reasons": reasons})
+    reasons["augmentation"] = strengths(members)
+    augmentation = varied(recipe.augmentation, members)
+    changed = {"model": model, "validation": validation, "augmentation": augmentation, "reasons": reasons}
+    return recipe.model_copy(update=changed)
 
 
 def _lacking(fingerprint: Fingerprint) -> bool:

@@ -23,7 +23,6 @@ from isocenter.learning.build import build_model, input_form
 from isocenter.learning.device import prepare_device
 from isocenter.learning.models._shared import Network
 from isocenter.learning.planning.rules import SHARE_OF_BUDGET
-from isocenter.learning.planning.variations import NAMES
 from isocenter.learning.training.loop import Lesson, step_once
 from isocenter.learning.training.members import School
 
@@ -61,8 +60,7 @@ class Forecast:
         """How long all members will take."""
         training = school.recipe.training
         judged = sum(len(part.judged) for part in school.parts) * (max(training.looks, 1) + 1)
-        trials = school.recipe.augmentation.trial * len(NAMES)
-        return (training.steps * len(school.parts) + trials) * self.step + judged * self.judge
+        return training.steps * len(school.parts) * self.step + judged * self.judge
 
 
 def probe(school: School) -> Forecast:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from isocenter.core.errors import IsocenterError
 from isocenter.core.progress import Progress
-from isocenter.core.recipe import Recipe, TrainingRecipe
+from isocenter.core.recipe import AugmentationRecipe, Recipe, TrainingRecipe
 from isocenter.learning.models._shared import Network
 from isocenter.learning.training import augment
 from isocenter.learning.training.batches import Material, Order
@@ -88,6 +88,11 @@ class Lesson:
     def order(self) -> Order:
         """The order in which the cases come."""
         return Order(self.learned, batch=self.recipe.training.batch, seed=[self.recipe.seed, self.member])
+
+    @cached_property
+    def variations(self) -> AugmentationRecipe:
+        """How this member's images are varied."""
+        return self.recipe.augmentation.of_member(self.member)
 
     @property
     def device(self) -> torch.device:
@@ -163,14 +168,13 @@ def _batch(
     network: Network, lesson: Lesson, rows: NDArray[np.integer[Any]], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Normalised, varied and blended images with their targets."""
-    recipe = lesson.recipe
     pixels = torch.from_numpy(lesson.material.pixels[rows]).to(lesson.device).float()
     targets = torch.from_numpy(lesson.material.targets[rows]).to(lesson.device)
     with torch.no_grad():
         images = network.normalise(pixels)
-        drawn = augment.draw(recipe.augmentation, len(rows), tuple(images.shape[1:]), rng)
+        drawn = augment.draw(lesson.variations, len(rows), tuple(images.shape[1:]), rng)
         images = augment.apply(drawn, images, network.normalise(torch.zeros_like(pixels[:1])).flatten(2)[0, :, 0])
-        images, targets = augment.mix(images, targets, recipe.augmentation.mixup, rng)
+        images, targets = augment.mix(images, targets, lesson.variations.mixup, rng)
     return images.contiguous(memory_format=_layout(network, images)), targets
 
 

@@ -36,9 +36,6 @@ SAMPLED_VOXELS = 100_000_000
 
 FEWEST = 8
 
-FREE_OF_TRIALS = {"mirrored", "channel_drop", "trial"}
-"""Variations that a trial leaves as they are, whoever decided them."""
-
 
 def planned(
     cohort: Cohort, wishes: Wishes, progress: Progress, *, pace: Pace | None = None
@@ -46,21 +43,10 @@ def planned(
     """A complete recipe, and what it was made from."""
     known = fingerprint(cohort, label=wishes.label, progress=progress)
     known = known.model_copy(update={"machine": with_gpu(known.machine)})
-    draft = without_needless_trial(overridden(plan(known, wishes, pace=pace), wishes.set), wishes.set)
+    draft = overridden(plan(known, wishes, pace=pace), wishes.set)
     checked_settings(draft.model)
     task_named(draft.task)
     return known, learned_from(cohort, draft, progress)
-
-
-def without_needless_trial(recipe: Recipe, given: Sequence[str]) -> Recipe:
-    """Nothing is tried where a person has decided how images are varied; a short training has short trials."""
-    names = {pair.partition("=")[0].strip() for pair in given}
-    decided = {name.removeprefix("augmentation.") for name in names if name.startswith("augmentation.")}
-    if decided - FREE_OF_TRIALS:
-        return recipe.changed("augmentation", trial=0)
-    if "training.steps" in names and "trial" not in decided and recipe.augmentation.trial:
-        return recipe.changed("augmentation", trial=max(recipe.training.steps // 2, 1))
-    return recipe
 
 
 def learned_from(cohort: Cohort, recipe: Recipe, progress: Progress) -> Recipe:

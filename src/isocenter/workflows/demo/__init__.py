@@ -33,7 +33,7 @@ LEARNER = (
     "model.settings.levels=[1]",
     "model.settings.hidden=0",
     "training.learning_rate=0.003",
-    "augmentation.trial=0",
+    "augmentation.in_turn=[0]",
 )
 """A small network that keeps the strongest answer from anywhere in the volume: a nodule fills a thousandth of a chest,
 and in an average over all places it would drown."""
