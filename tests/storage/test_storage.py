@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from isocenter.core.errors import StorageProblem
 from isocenter.core.geometry import Geometry
@@ -16,7 +17,7 @@ from isocenter.core.image import Image, Intensity, Origin
 from isocenter.storage import atomic
 from isocenter.storage.atomic import atomic_write, make_folder, require_free, storage_errors, sweep, write_text
 from isocenter.storage.cache import ArrayCache, image_from_cache, image_to_cache, key_of
-from isocenter.storage.lock import locked
+from isocenter.storage.lock import is_held, locked
 
 
 class Heard:
@@ -149,6 +150,24 @@ def test_a_note_that_cannot_be_written_is_told_and_the_lock_is_free(
             raise AssertionError("nobody could be told who holds it")
     with locked(tmp_path / "lock", "the cohort", wait=0):
         pass
+
+
+def test_a_lock_is_held_as_long_as_its_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    assert not path.exists()
+    with locked(path, "the cohort"):
+        assert is_held(path)
+        assert is_held(path), "asking must not take it away"
+    assert not is_held(path)
+    with locked(path, "the cohort", wait=0):
+        pass
+    monkeypatch.setattr(FileLock, "acquire", _denied)
+    assert not is_held(path)
+
+
+def _denied(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_a_lock_held_by_a_killed_process_is_free(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any, NoReturn
 
 import click
@@ -48,7 +49,7 @@ def _help(command: Command, settings: Any) -> str:
     fields = settings.model_fields.items()
     unnamed = [(name, field.description) for name, field in fields if is_subject(field) or is_argument(field)]
     about = [f"{name.upper()}: {description}" for name, description in unnamed if description]
-    return "\n\n".join([command.verb.__doc__ or "", *about])
+    return "\n\n".join([cleandoc(command.verb.__doc__ or ""), *about])
 
 
 def _fail(error: IsocenterError, *, json_wanted: bool, debug: bool) -> NoReturn:

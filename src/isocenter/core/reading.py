@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+READINGS_FILE, READINGS_TABLE = "readings.json", "readings.csv"
+"""What `predict --into DIR` writes: for programs, and as a table."""
+
 
 class _Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -39,7 +39,7 @@ class Summary(BaseModel):
     """What was found, as numbers."""
 
     version: int = 1
-    kind: str
+    kind: Literal["cohort", "folder", "image"]
     name: str
     cases: int
     patients: int
@@ -79,13 +79,14 @@ def of_cohort(cohort: Cohort, cases: Sequence[Case], *, notes: Sequence[str], re
     )
 
 
-def of_files(place: Path, found: Described) -> Summary:
+def of_files(place: Path, found: Described, *, notes: Sequence[str] = ()) -> Summary:
     """The numbers of a file or a folder."""
     return Summary(
         kind="image" if place.is_file() else "folder",
         name=place.absolute().name,
         cases=len(found.images),
         patients=len({image.patient for image in found.images if image.patient}),
+        notes=list(notes),
         refused=list(found.refused),
         **_measured(found.images),
     )

@@ -18,7 +18,15 @@ from pydantic import Field
 from isocenter.core.errors import IsocenterError, StorageProblem, UsageError
 from isocenter.core.image import Image, ImageFacts
 from isocenter.core.progress import Progress, tracked
-from isocenter.core.reading import ClassFinding, Finding, Reading, ReadingRefusal, Readings
+from isocenter.core.reading import (
+    READINGS_FILE,
+    READINGS_TABLE,
+    ClassFinding,
+    Finding,
+    Reading,
+    ReadingRefusal,
+    Readings,
+)
 from isocenter.core.run import find_model
 from isocenter.core.settings import Argument, Settings, Subject, verb
 from isocenter.core.words import listed
@@ -32,7 +40,6 @@ from isocenter.storage.atomic import make_folder, write_text
 if TYPE_CHECKING:
     from isocenter.data.catalogue.pixels import Pixels
 
-JSON, TABLE = "readings.json", "readings.csv"
 TEST = "test"
 
 
@@ -100,8 +107,8 @@ def predict(settings: PredictSettings, progress: Progress) -> Readings:
         seconds=round(perf_counter() - begun, 3),
     )
     if settings.into is not None:
-        write_text(settings.into / JSON, result.model_dump_json(indent=2) + "\n")
-        write_text(settings.into / TABLE, _table(result))
+        write_text(settings.into / READINGS_FILE, result.model_dump_json(indent=2) + "\n")
+        write_text(settings.into / READINGS_TABLE, _table(result))
     return result
 
 

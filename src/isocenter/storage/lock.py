@@ -44,6 +44,21 @@ def locked(path: Path, what: str, *, progress: Progress | None = None, wait: flo
         lock.release()
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock file at `path` now; one that cannot be opened is held by nobody we know of."""
+    if not path.is_file():
+        return False
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
 def _wait(lock: FileLock, what: str, progress: Progress, wait: float) -> None:
     holder = _holder(Path(lock.lock_file).with_suffix(".owner"))
     progress.say(f"{holder.capitalize()} is writing {what}; waiting for it to finish.")

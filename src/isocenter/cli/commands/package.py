@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from isocenter.cli._command import Command
+from isocenter.cli.commands._shared import show_runtimes
 from isocenter.stages.package import PackageReport, package
 
 
@@ -14,11 +15,7 @@ def show(report: PackageReport, console: Console) -> None:
     console.print(f"Task: {report.task}{': ' + ', '.join(report.classes) if report.classes else ''}", markup=False)
     for note in report.notes:
         console.print(note, markup=False)
-    for one in report.runtimes:
-        console.print(
-            f"  {one.name} {one.precision}: {one.milliseconds:.2f} ms a case, differs by at most {one.difference:.1e}",
-            markup=False,
-        )
+    show_runtimes(report.runtimes, console)
     console.print(f"SHA-256: {report.digest}", markup=False)
     console.print(f"Next: isocenter predict {report.model} IMAGE --into DIR", markup=False)
 

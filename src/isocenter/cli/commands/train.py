@@ -5,10 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from isocenter.cli._command import Command
-from isocenter.cli.commands._shared import show_measures
+from isocenter.cli.commands._shared import show_course, show_measures
 from isocenter.core.durations import lasting
 from isocenter.core.run import LOG_FILE, Run
-from isocenter.drawing.training import training_line
 from isocenter.learning.training.log import read_log
 from isocenter.stages.train import train
 
@@ -21,10 +20,7 @@ def show(run: Run, console: Console) -> None:
     show_measures(report.metrics, console, title="On validation cases")
     for warning in report.warnings:
         console.print(f"Note: {warning}", markup=False)
-    line = training_line(read_log(run.folder / LOG_FILE))
-    if line:
-        console.print(f"How it went: {line}", markup=False)
-    console.print(f"Log: {run.folder / LOG_FILE}; curves: {run.folder / 'evidence' / 'training.png'}", markup=False)
+    show_course(read_log(run.folder / LOG_FILE), run.folder, console)
     console.print(f"Next: isocenter evaluate {report.run}", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""Show anything: a cohort, a folder or a file, as counts, charts and a contact sheet."""
+"""A cohort, a folder of images or one image, as counts, charts and a contact sheet."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from isocenter.core.case import Case
 from isocenter.core.cohort import Cohort, IngestReport, Refusal
@@ -18,14 +16,14 @@ from isocenter.core.image import Image, ImageFacts
 from isocenter.core.labels import ClassesValue, ClassValue, Kind, MaskValue
 from isocenter.core.optional import version
 from isocenter.core.progress import Progress, tracked
-from isocenter.core.settings import Settings, Subject, verb
+from isocenter.core.reading import READINGS_FILE
 from isocenter.core.words import language, listed
 from isocenter.data.catalogue.drafts import ALONE
 from isocenter.data.catalogue.folder import is_cohort
 from isocenter.data.catalogue.pixels import Pixels
 from isocenter.data.catalogue.store import Catalogue, open_cohort
 from isocenter.data.files import describe_place, read_facts
-from isocenter.data.formats._shared import ReadOptions
+from isocenter.data.formats._shared import Described, ReadOptions
 from isocenter.data.mask_reading import laid_on, read_mask_value
 from isocenter.data.summary import Summary, image_name, of_cohort, of_files
 from isocenter.drawing.montage import Tile, contact_sheet, png, tile
@@ -35,51 +33,47 @@ from isocenter.storage.atomic import atomic_write, write_text
 SPLIT_ORDER = ("train", "val", "test")
 
 
-class ShowSettings(Settings):
-    """What to show, and how."""
+def shown(
+    place: Path, *, into: Path | None, lang: str | None, tiles: int, resample: bool, progress: Progress
+) -> Summary:
+    """Count what a cohort, a folder or a file holds, and draw it where a picture is wanted.
 
-    place: Subject[Path]
-    """A cohort, a folder of images, or one image."""
-    into: Path | None = None
-    """Draw a picture: a page (.html) with everything, or the contact sheet alone (.png)."""
-    language: Literal["en", "zh"] | None = None
-    """Language of the page: en or zh; that of the machine unless given."""
-    tiles: int = Field(default=48, ge=1, le=400)
-    """How many images the contact sheet shows."""
-    resample: bool = False
-    """Lay uneven, tilted or gappy slices onto a regular grid so that they can be drawn."""
-
-
-@verb(ShowSettings)
-def show(settings: ShowSettings, progress: Progress) -> Summary:
-    """Show a cohort, a folder or a file: counts, class balance, sizes, spacings, and what could not be read."""
-    into = settings.into
+    Args:
+        place: what to show.
+        into: the page (.html) or the contact sheet (.png) to draw; None for neither.
+        lang: of the page.
+        tiles: how many images the contact sheet shows at most.
+        resample: whether uneven, tilted or gappy slices are laid onto a regular grid.
+        progress: told of each image that is drawn.
+    """
     if into is not None and into.suffix.lower() not in {".html", ".png"}:
         why = "its ending is neither that of a page nor that of a picture"
         raise UsageError(f"{into} cannot be drawn", why=why, remedy="End it in .html or .png")
-    with _gallery(settings.place) as gallery:
+    with _gallery(place) as gallery:
         if into is not None:
-            _draw(gallery, into, settings, progress)
+            _draw(gallery, into, place, lang, tiles=tiles, resample=resample, progress=progress)
             gallery.summary.files.append(into.as_posix())
     return gallery.summary
 
 
-def _draw(gallery: _Gallery, into: Path, settings: ShowSettings, progress: Progress) -> None:
+def _draw(
+    gallery: _Gallery, into: Path, place: Path, lang: str | None, *, tiles: int, resample: bool, progress: Progress
+) -> None:
     sheet_only = into.suffix.lower() == ".png"
     if sheet_only and not gallery.entries:
         why, remedy = "it holds no images", "Draw a page: end `--into` in .html"
-        raise UsageError(f"{settings.place} cannot be drawn", why=why, remedy=remedy)
+        raise UsageError(f"{place} cannot be drawn", why=why, remedy=remedy)
     known = len(gallery.summary.refused)
-    tiles = _tiles(gallery, settings, progress)
-    if sheet_only and not tiles:
+    drawn = _tiles(gallery, tiles, ReadOptions(resample=resample), progress)
+    if sheet_only and not drawn:
         reasons = listed(sorted({one.reason for one in gallery.summary.refused[known:]}), most=3)
         why, remedy = f"none of its images can be. {reasons}", "Draw a page: end `--into` in .html"
-        raise Unreadable(f"{settings.place} cannot be drawn", why=why, remedy=remedy)
+        raise Unreadable(f"{place} cannot be drawn", why=why, remedy=remedy)
     if sheet_only:
         with atomic_write(into) as temporary:
-            temporary.write_bytes(png(contact_sheet(tiles)))
+            temporary.write_bytes(png(contact_sheet(drawn)))
     else:
-        write_text(into, cohort_page(_view(gallery, tiles), language(settings.language)))
+        write_text(into, cohort_page(_view(gallery, drawn), language(lang)))
 
 
 @dataclass
@@ -138,15 +132,30 @@ def _gallery(place: Path) -> Iterator[_Gallery]:
 def _folder(place: Path) -> _Gallery:
     found = describe_place(place)
     if not found.images:
-        tables = listed([Path(table.path).name for table in found.tables], most=4)
-        reasons = listed(sorted({one.reason for one in found.refused}), most=3)
-        why = f"holds no image but a table ({tables})" if tables else f"holds no image that can be read: {reasons}"
-        remedy = f"A table is a cohort too: `isocenter ingest {place} --into COHORT`" if tables else ""
-        raise Unreadable(f"{place}", why=why, remedy=remedy)
+        raise _no_image(place, found)
+    # Readings that lie beside images are shown when they are named; the folder stays what it was before.
+    beside = place / READINGS_FILE
+    notes = [f"Readings lie here too: `isocenter show {beside}`."] if beside.is_file() else []
     entries = [_Entry(image, image_name(image), image.modality or "") for image in found.images]
     return _Gallery(
-        summary=of_files(place, found), images=found.images, entries=entries, load=read_facts, source=place.as_posix()
+        summary=of_files(place, found, notes=notes),
+        images=found.images,
+        entries=entries,
+        load=read_facts,
+        source=place.as_posix(),
     )
+
+
+def _no_image(place: Path, found: Described) -> Unreadable:
+    """Say why there is nothing to show, and what else the place may be."""
+    tables = listed([Path(table.path).name for table in found.tables], most=4)
+    reasons = listed(sorted({one.reason for one in found.refused}), most=3)
+    why = f"holds no image but a table ({tables})" if tables else f"holds no image that can be read: {reasons}"
+    remedy = f"A table is a cohort too: `isocenter ingest {place} --into COHORT`" if tables else ""
+    readings = (place if place.is_dir() else place.parent) / READINGS_FILE
+    if readings.is_file():
+        remedy = f"Show the readings with `isocenter show {readings}`"
+    return Unreadable(f"{place}", why=why, remedy=remedy)
 
 
 def _case_entry(case: Case) -> _Entry:
@@ -164,10 +173,9 @@ def _case_entry(case: Case) -> _Entry:
     return _Entry(facts, named, tag, mask)
 
 
-def _tiles(gallery: _Gallery, settings: ShowSettings, progress: Progress) -> list[Tile]:
+def _tiles(gallery: _Gallery, most: int, options: ReadOptions, progress: Progress) -> list[Tile]:
     """The images of the contact sheet; one that cannot be read is named among the refused."""
-    options = ReadOptions(resample=settings.resample)
-    chosen = _spread(gallery.entries, settings.tiles)
+    chosen = _spread(gallery.entries, most)
     drawn = []
     for entry in tracked(chosen, progress, "Drawing", len(chosen)):
         try:
