@@ -26,7 +26,10 @@ from isocenter.learning.planning.rules import plan
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.training import augment
 from isocenter.learning.training.batches import Material, Order
+from isocenter.learning.training.forecast import probe, quickest
+from isocenter.learning.training.log import Log
 from isocenter.learning.training.loop import Judge, Lesson, step_once, train
+from isocenter.learning.training.members import Part, School
 from isocenter.pathway.tasks._shared import LossSettings
 from isocenter.pathway.tasks.classify import TASK
 
@@ -108,6 +111,7 @@ def compared(amount: Amount) -> Result:
     mean, deviation = round(float(found.mean()), 3), round(float(found.std()), 3)
     recipe = _recipe(data, amount, mean, deviation, threads)
     _require_one_network(recipe, amount)
+    recipe = _settled(data, recipe)
     measures = [*_steps(data, recipe, amount), *_data_path(data, recipe, amount), *_race(data, recipe, amount)]
     settings: dict[str, str | int | float] = {
         "torch": torch.__version__,
@@ -116,6 +120,7 @@ def compared(amount: Amount) -> Result:
         "training cases": data.learned,
         "judged cases": data.judged,
         "network": f"ResNet-18, width {amount.width}, torchvision's stem",
+        "arithmetic of ours": recipe.training.precision,
         "turns": f"{amount.turns} of {amount.steps} steps",
         "epochs": f"{amount.epochs} and {amount.our_epochs}",
     }
@@ -184,17 +189,39 @@ def _require_one_network(recipe: Recipe, amount: Amount) -> None:
             raise SystemExit("the two networks answer differently: nothing was measured")
 
 
-def _lesson(data: Data, recipe: Recipe, judge: Judge) -> Lesson:
+def _settled(data: Data, recipe: Recipe) -> Recipe:
+    """The recipe in the arithmetic that `train` would choose here, by the same probe."""
+    school = _school(data, recipe.changed("training", batch=BATCH), lambda *_: (0.0, {}))
+    precision = quickest(school, probe(school), machine())[0].recipe.training.precision
+    return recipe.changed("training", precision=precision)
+
+
+def _school(data: Data, recipe: Recipe, judge: Judge) -> School:
     targets = np.eye(len(CLASSES), dtype=np.float32)[data.classes]
     rows = np.arange(len(data.images))
     weights = TASK.weights(targets[: data.learned], recipe.training.balance)
     loss = LossSettings(class_weights=weights, smoothing=recipe.training.smoothing)
-    return Lesson(
+    return School(
         material=Material(pixels=data.images[:, None], targets=targets),
-        learned=rows[: data.learned],
-        judged=rows[data.learned :],
+        parts=[Part(learned=rows[: data.learned], judged=rows[data.learned :])],
         recipe=recipe,
+        outputs=len(CLASSES),
+        combine=TASK.combine,
         loss=lambda logits, given: TASK.loss(logits, given, loss),
+        judge=judge,
+        log=Log(),
+    )
+
+
+def _lesson(data: Data, recipe: Recipe, judge: Judge) -> Lesson:
+    school = _school(data, recipe, judge)
+    part = school.parts[0]
+    return Lesson(
+        material=school.material,
+        learned=part.learned,
+        judged=part.judged,
+        recipe=recipe,
+        loss=school.loss,
         judge=judge,
     )
 
