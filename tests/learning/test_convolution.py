@@ -62,7 +62,7 @@ def test_a_small_map_is_that_of_torch(
     if last:
         given = given.contiguous(memory_format=torch.channels_last)
     found = learned(ours, given)
-    assert products == [1]
+    assert len(products) == found[0][0, 0].numel() <= FEW_PLACES
     for one, other in zip(found, learned(theirs, given), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
     assert last or found[0].is_contiguous()
