@@ -14,7 +14,7 @@ from isocenter.core.recipe import Recipe
 from isocenter.data.catalogue.splits import blocks_of
 from isocenter.pathway.decide import unweighted
 from isocenter.pathway.tasks._shared import Decision
-from isocenter.stages._shared.deciding import Judged, decided, require_decidable, unmet, validated
+from isocenter.stages._shared.deciding import Judged, answers, decided, require_decidable, unmet, validated
 from isocenter.stages._shared.eight_bits import as_good
 from isocenter.stages._shared.material import task_named
 from model_samples import tiny_recipe
@@ -54,6 +54,17 @@ def test_a_threshold_that_there_can_be_is_not() -> None:
 
 def test_a_fixed_threshold_needs_no_validation_cases() -> None:
     assert decided(task_named("classify"), asked(threshold=0.3), judged([]), PLAIN).thresholds == {"malignant": 0.3}
+
+
+def test_the_positive_class_is_called_from_its_share_on() -> None:
+    task, recipe, given = task_named("classify"), asked(threshold="prevalence"), judged([0] * 30 + [1] * 10)
+    decision = decided(task, recipe, given, PLAIN)
+    assert decision.thresholds == {"malignant": 0.25}
+    scores = task.decode(given.logits, decision)
+    found = answers(task, recipe, given, decision)
+    assert (found.called == (scores[:, 1] >= 0.25)).all()
+    assert (found.called != scores.argmax(axis=1)).any()
+    assert decided(task, recipe, judged([0] * 9), PLAIN).thresholds == {}
 
 
 @pytest.mark.parametrize("places", [[], [0] * 9, [1] * 9])

@@ -171,8 +171,9 @@ class DecisionRecipe(_Part):
     """Views of each image whose outputs are averaged."""
     calibrate: bool = True
     """Whether probabilities are scaled by a temperature found on validation cases."""
-    threshold: Literal["argmax", "youden"] | float = "argmax"
-    """`argmax`: the likeliest class. `youden` or a number: the positive class is called from this probability on."""
+    threshold: Literal["argmax", "prevalence", "youden"] | float = "argmax"
+    """`argmax`: the likeliest class. Else the positive class is called from a probability on: its share of the cases
+    (`prevalence`), where sensitivity and specificity together are best (`youden`), or a number."""
     sensitivity: float | None = Field(default=None, gt=0.0, le=1.0)
     """For screening: the threshold that finds this share of the positive validation cases."""
 

@@ -126,9 +126,7 @@ def test_a_budget_bounds_members_and_width(seconds: float) -> None:
 
 
 def test_members_are_varied_in_turn_hardly_and_strongly() -> None:
-    recipe = plan(fingerprint(cases={"train": 5000, "val": 500}, counts={"benign": 2500, "malignant": 2500}), Wishes())
-    assert recipe.model.members == 2
-    given = recipe.augmentation
+    given = plan(fingerprint(), Wishes()).augmentation
     hardly, strongly, again = (given.of_member(number) for number in range(3))
     assert hardly == again
     assert (hardly.rotation, hardly.noise, hardly.erased) == (0.0, 0.0, 0.0)
@@ -136,6 +134,19 @@ def test_members_are_varied_in_turn_hardly_and_strongly() -> None:
     assert (hardly.mirrored, hardly.mixup) == (strongly.mirrored, strongly.mixup) == (("x",), given.mixup)
     alone = plan(fingerprint(), Wishes(members=1)).augmentation
     assert alone.of_member(0).rotation == alone.rotation / 2 > 0
+    many = plan(fingerprint(cases={"train": 5000, "val": 500}, counts={"benign": 2500, "malignant": 2500}), Wishes())
+    assert many.model.members == 2
+    assert many.augmentation.of_member(0) == many.augmentation.of_member(1)
+    assert many.augmentation.of_member(0).rotation > 0
+
+
+def test_of_two_classes_the_positive_one_is_called_from_its_share_on() -> None:
+    assert plan(fingerprint(), Wishes()).decision.threshold == "prevalence"
+    screening = plan(fingerprint(), Wishes(sensitivity=0.95)).decision
+    assert (screening.threshold, screening.sensitivity) == ("argmax", 0.95)
+    three = fingerprint(classes=("a", "b", "c"), counts={"a": 200, "b": 100, "c": 100})
+    assert plan(three, Wishes()).decision.threshold == "argmax"
+    assert plan(fingerprint(kind="number", classes=(), counts={}), Wishes()).decision.threshold == "argmax"
 
 
 def test_every_plan_is_a_file_that_reads_back() -> None:

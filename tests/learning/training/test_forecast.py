@@ -85,7 +85,7 @@ def test_half_precision_is_tried_only_where_it_can_pay(monkeypatch: pytest.Monke
 def test_variations_keep_shape_and_can_be_drawn_again(shape: tuple[int, ...]) -> None:
     axes = ("x", "y", "z") if len(shape) == 4 else ("x", "y")
     given = AugmentationRecipe.model_validate({"mirrored": axes, "channel_drop": 0.5, "blur": 0.5})
-    strong = varied_for(given, 2).of_member(1)
+    strong = varied_for(given, 2, many=False).of_member(1)
     images = torch.randn(6, *shape, generator=torch.Generator().manual_seed(0))
 
     def varied() -> torch.Tensor:

@@ -117,6 +117,8 @@ def _threshold(wanted: DecisionRecipe, scores: Floats, truth: NDArray[np.float64
         return None
     if wanted.sensitivity is not None:
         return for_sensitivity(scores, there, wanted.sensitivity).threshold
+    if wanted.threshold == "prevalence":
+        return float(there.mean())
     return youden(scores, there).threshold
 
 
