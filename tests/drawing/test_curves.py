@@ -49,7 +49,7 @@ def test_each_language_has_words_of_its_own(kind: str) -> None:
 
 
 def test_chinese_without_a_font_for_it_is_said_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (curves, matrix, training, sheet):
+    for module in (look, sheet):
         monkeypatch.setattr(module, "chinese_font", lambda: None)
     for kind in ("probabilities", "confusion", "training"):
         assert DRAWN[kind](lang="zh") == DRAWN[kind](lang="en")

@@ -17,9 +17,13 @@ from isocenter.core.errors import UnknownName, Unreadable, UsageError
 from isocenter.core.geometry import Geometry
 from isocenter.core.image import Image, Intensity
 from isocenter.core.progress import Silent
+from isocenter.core.reading import ClassFinding
 from isocenter.core.run import Model
+from isocenter.delivery.check import quantise
+from isocenter.delivery.modelfile.package import GRAPH, INT8, RuntimeChoice
 from isocenter.delivery.modelfile.read import read_model
 from isocenter.delivery.modelfile.write import write_model
+from isocenter.drawing import look
 from isocenter.stages.explain import ExplainSettings, Explanation
 
 
@@ -66,6 +70,35 @@ def test_a_picture_is_explained(photograph: Path, tmp_path: Path, method: str) -
     with Picture.open(found.files["overlay"]) as overlay:
         assert overlay.size == (128, 96)
     assert Path(found.files["picture"]).name == f"skin_1_malignant_{method}.png"
+
+
+def test_it_speaks_of_the_reading_that_predict_gives(photograph: Path, tmp_path: Path) -> None:
+    """Also where that is computed in coarser arithmetic than the map is."""
+    package = read_model(bright_model(tmp_path / "bright.isomodel"))
+    dark = np.random.default_rng(0).integers(0, 60, (32, 1, 32, 32), dtype=np.uint8)
+    coarse = quantise(package.graphs[GRAPH], dark)
+    assert coarse is not None
+    choice = RuntimeChoice(name="onnxruntime", precision="int8", milliseconds=1.0, difference=0.1, cases=1)
+    manifest = package.manifest.model_copy(update={"runtimes": [choice]})
+    model = tmp_path / "coarse.isomodel"
+    write_model(model, replace(package, manifest=manifest, graphs={**package.graphs, INT8: coarse}))
+    found = iso.explain(model, source=photograph, class_="malignant", language="en")
+    (reading,) = iso.predict(model, photograph).readings
+    said = {one.label: one.probability for one in reading.findings if isinstance(one, ClassFinding)}
+    assert found.probability == said["malignant"]
+    assert found.test is not None
+    assert found.test.whole != found.probability
+
+
+def test_without_a_chinese_font_the_picture_is_english_and_the_words_are_not(
+    photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = bright_model(tmp_path / "bright.isomodel")
+    monkeypatch.setattr(look, "chinese_font", lambda: None)
+    found = {one: iso.explain(model, source=photograph, into=tmp_path / one, language=one) for one in ("en", "zh")}
+    pictures = [Path(one.files["picture"]).read_bytes() for one in found.values()]
+    assert pictures[0] == pictures[1]
+    assert found["zh"].words != found["en"].words
 
 
 def test_a_volume_is_explained_in_terms_of_the_patient(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocenter.core.words import say
-from isocenter.drawing.look import ACCENT, INK, LINE, MUTED, PALETTE, PAPER, chinese_font
+from isocenter.drawing.look import ACCENT, INK, LINE, MUTED, PALETTE, PAPER, drawable
 from isocenter.drawing.sheet import Form, drawn, paper, sheet, shortened, style
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def roc(lines: Sequence[Line], *, lang: str = "en", title: str = "", form: Form 
         title: stands above.
         form: `png` or `svg`.
     """
-    words = _words(lang)
+    words = drawable(lang)
     with style():
         figure, axes = sheet(title, height=_SQUARE, width=_SQUARE + 0.2)
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2, zorder=1)
@@ -84,7 +84,7 @@ def precision_recall(lines: Sequence[Line], *, lang: str = "en", title: str = ""
         lines: one for each class; x is sensitivity, y is the share of called cases that are right.
         lang, title, form: as for `roc`.
     """
-    words = _words(lang)
+    words = drawable(lang)
     with style():
         figure, axes = sheet(title, height=_SQUARE, width=_SQUARE + 0.2)
         for one in lines:
@@ -104,7 +104,7 @@ def reliability(series: Sequence[Reliability], *, lang: str = "en", title: str =
         series: one for each class that is shown; bins without a case are left out.
         lang, title, form: as for `roc`.
     """
-    words = _words(lang)
+    words = drawable(lang)
     with style():
         figure = paper(height=_SQUARE + 0.9 + (0.3 if title else 0), width=_SQUARE + 0.2)
         upper, lower = figure.subplots(2, 1, height_ratios=(4.2, 1), sharex=True)
@@ -152,7 +152,7 @@ def probabilities(
         threshold: from where on a case is called.
         lang, title, form: as for `roc`.
     """
-    words = _words(lang)
+    words = drawable(lang)
     edges = np.linspace(0, 1, 21)
     with style():
         tall = max(0.85 * len(groups), min(3.2, 1.6 * len(groups)))
@@ -193,7 +193,7 @@ def agreement(
         unit: of both.
         lang, title, form: as for `roc`.
     """
-    words = _words(lang)
+    words = drawable(lang)
     low, middle, high = limits
     ends = np.array([min(truth.min(), said.min()), max(truth.max(), said.max())], dtype=float)
     ends += np.array([-0.04, 0.04]) * max(float(ends[1] - ends[0]), 1e-9)
@@ -252,8 +252,3 @@ def _share_axes(axes: Axes, across: str, up: str) -> None:
 
 def _shade(position: int) -> str:
     return PALETTE[position % len(PALETTE)]
-
-
-def _words(lang: str) -> str:
-    """The language that can be drawn: Chinese needs a font for it."""
-    return lang if lang == "en" or chinese_font() else "en"

@@ -56,6 +56,11 @@ def chinese_font() -> str | None:
     return None
 
 
+def drawable(lang: str) -> str:
+    """The language in which pictures can be written here: Chinese needs a font for it."""
+    return lang if lang == "en" or chinese_font() else "en"
+
+
 @cache
 def font(size: int, *, bold: bool = False, chinese: bool = False) -> FreeTypeFont:
     """A font for drawing on pictures: the one that comes with matplotlib, so that all machines draw the same."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocenter.core.words import say
-from isocenter.drawing.look import ACCENT, INK, MUTED, PAPER, chinese_font
+from isocenter.drawing.look import ACCENT, INK, MUTED, PAPER, drawable
 from isocenter.drawing.sheet import Form, drawn, sheet, shortened, style
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def confusion(
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    words = lang if lang == "en" or chinese_font() else "en"
+    words = drawable(lang)
     shares = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1)
     edge = float(np.clip(0.85 * len(classes), 2.4, 5.4))
     names = [shortened(name, 16) for name in classes]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isocenter.core.words import say
-from isocenter.drawing.look import LINE, PALETTE, chinese_font
+from isocenter.drawing.look import LINE, PALETTE, drawable
 from isocenter.drawing.sheet import Form, drawn, paper, style
 from isocenter.drawing.terminal import trend
 
@@ -32,7 +32,7 @@ def training(
         title: stands above.
         form: `png` or `svg`.
     """
-    words = lang if lang == "en" or chinese_font() else "en"
+    words = drawable(lang)
     wanted = metric or logged(records)
     with style():
         figure = paper(height=2.6 + (0.3 if title else 0), width=7.2)

@@ -23,9 +23,10 @@ from isocenter.core.settings import Argument, Settings, Subject, verb
 from isocenter.core.words import counted, language, listed, say
 from isocenter.data.files import write
 from isocenter.data.new_cases import NewCase, find_cases, read_case
+from isocenter.delivery.modelfile.package import Package
 from isocenter.delivery.modelfile.read import read_model
-from isocenter.delivery.reader import Answer, Reader
-from isocenter.drawing.look import share
+from isocenter.delivery.reader import Answer, Reader, chosen
+from isocenter.drawing.look import drawable, share
 from isocenter.drawing.montage import png
 from isocenter.drawing.overlay import Legend, explained_image, explained_sheet, relative
 from isocenter.evidence import explainers
@@ -127,13 +128,14 @@ def explain(settings: ExplainSettings, progress: Progress) -> Explanation:
     """Show what a reading rests on: a map over the image, in words, and put to a test."""
     begun = perf_counter()
     explainer: Explainer = registry.get(explainers, settings.method)
+    package = read_model(find_model(settings.model))
     # the map is made of small differences, which coarser arithmetic would drown
-    reader = Reader(read_model(find_model(settings.model)), precision="fp32")
+    reader = Reader(package, precision="fp32")
     wanted = reader.package.recipe.input.channels
     case = _one_case(settings.source, wanted, progress)
     channels = read_case(case, wanted)
     prepared = reader.prepare(channels)
-    asked = _asked(reader, prepared, settings.class_)
+    asked = _asked(_speaking(package, reader), prepared, settings.class_)
     progress.start(f"Explaining {asked.label}")
     found = explainer.explain(_callables(reader, asked, progress), prepared.array, asked.output)
     image = _still(_drawn(channels, wanted))
@@ -152,8 +154,10 @@ def explain(settings: ExplainSettings, progress: Progress) -> Explanation:
         warnings=reader.warnings(prepared),
     )
     lang = language(settings.language)
+    pictured = drawable(lang)
+    legend = _legend(_worded(known, asked, image, laid, pictured), asked, pictured)
     known = _worded(known, asked, image, laid, lang)
-    files = {} if settings.into is None else _written(known, image, laid, settings.into, _legend(known, asked, lang))
+    files = {} if settings.into is None else _written(known, image, laid, settings.into, legend)
     return known.model_copy(update={"files": files, "seconds": round(perf_counter() - begun, 3)})
 
 
@@ -165,6 +169,11 @@ class _Asked:
     label: str
     score: float
     form: decide.Form
+
+
+def _speaking(package: Package, exact: Reader) -> Reader:
+    """The reader that `predict` uses: an explanation that gave another probability than the reading would confuse."""
+    return exact if chosen(package, None, None)[1] == exact.precision else Reader(package)
 
 
 def _one_case(source: Path, wanted: tuple[str, ...], progress: Progress) -> NewCase:
