@@ -125,6 +125,14 @@ def test_a_budget_bounds_members_and_width(seconds: float) -> None:
     assert recipe.augmentation.in_turn == ((0.5,) if recipe.model.members == 1 else (0.0, 1.0))
 
 
+def test_time_goes_into_passes_first_and_into_width_after_that() -> None:
+    def width(budget: str) -> int:
+        return int(plan(fingerprint(), Wishes(budget=budget), pace=lambda _: 0.1).model.settings["width"])
+
+    assert width("10m") == 16
+    assert width("10m") < width("1h") < width("5h")
+
+
 def test_members_are_varied_in_turn_hardly_and_strongly() -> None:
     given = plan(fingerprint(), Wishes()).augmentation
     hardly, strongly, again = (given.of_member(number) for number in range(3))

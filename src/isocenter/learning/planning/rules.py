@@ -43,6 +43,9 @@ WIDTHS = (16, 24, 32, 48, 64)
 COST_OF_WIDTH = 1.6
 """The power of its width that a network's step takes, measured on processors."""
 
+PASSES_BEFORE_WIDTH = 4
+"""How many times the images that it must see a member sees before time goes into a wider network instead."""
+
 SHARE_OF_BUDGET = 0.85
 """The rest is for validation, calibration and packaging."""
 
@@ -253,9 +256,10 @@ def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) 
 
 
 def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
-    """The widest network, and the most members, of which each still sees enough images in the time there is.
+    """The most members of which each sees enough images in the time there is; what is left over goes into width.
 
-    Stands on: passes over the cases were worth more than width wherever both could not be had.
+    Stands on: passes over the cases were worth more than width wherever both could not be had. On ultrasound they were
+    worth nothing more from twice the images on that a member must see.
     """
     assert recipe.compute.budget is not None
     training, reasons = recipe.training, dict(recipe.reasons)
@@ -271,9 +275,11 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
         reasons["model.members"] = f"In {lasting(recipe.compute.budget)} more members would each learn too little."
     width = recipe.model.settings.get("width")
     if width is not None:
-        slower = [one for one in WIDTHS if one > width and total / members / (one / width) ** COST_OF_WIDTH >= wanted]
-        width = max(slower, default=width)
-        reasons["model.settings.width"] = f"The widest network that sees {wanted * training.batch:,} images in time."
+        ample = PASSES_BEFORE_WIDTH * wanted
+        slower = [one for one in WIDTHS if one > width and total / members / (one / width) ** COST_OF_WIDTH >= ample]
+        if slower:
+            width = max(slower)
+            reasons["model.settings.width"] = f"The widest that sees {ample * training.batch:,} images in time."
     model = recipe.model.model_copy(
         update={"members": members, "settings": recipe.model.settings | ({"width": width} if width else {})}
     )
