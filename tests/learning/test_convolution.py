@@ -74,6 +74,9 @@ def test_large_maps_work_and_unusual_kernels_are_left_to_torch(products: list[in
     assert torch.equal(ours(wide), theirs(wide))
     small = torch.randn(2, 8, 1, 1)
     assert torch.equal(ours.eval()(small), theirs.eval()(small))
+    assert torch.equal(ours.train()(small[0]), theirs.train()(small[0]))
+    wide_margin = both(kernel_size=1, stride=2, padding=(0, 2))
+    assert torch.equal(*(one(torch.arange(32.0).reshape(1, 8, 2, 2)) for one in wide_margin))
     for unusual in ({"groups": 2}, {"dilation": 2}, {"padding": "same"}, {"padding_mode": "reflect"}):
         ours, theirs = both(kernel_size=3, **({"padding": 1} | unusual))
         given = torch.randn(2, 8, 3, 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ import pytest
 from isocenter.core.case import Case
 from isocenter.core.errors import UsageError
 from isocenter.core.reading import Measure
-from isocenter.core.recipe import Recipe
+from isocenter.core.recipe import DecisionRecipe, Recipe
+from isocenter.core.words import LANGUAGES, say
 from isocenter.data.catalogue.splits import blocks_of
 from isocenter.pathway.decide import unweighted
 from isocenter.pathway.tasks._shared import Decision
@@ -52,6 +53,13 @@ def test_a_threshold_that_there_can_be_is_not() -> None:
     require_decidable(task_named("ordinal"), asked("ordinal", ("none", "mild", "severe")))
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_way_to_a_threshold_has_a_sentence(lang: str) -> None:
+    (named, _) = get_args(DecisionRecipe.model_fields["threshold"].annotation)
+    ways = {*get_args(named), "fixed", "likeliest", "even"} - {"argmax"}
+    assert all(say(f"evaluation.chosen_{way}", lang) for way in ways)
+
+
 def test_a_fixed_threshold_needs_no_validation_cases() -> None:
     assert decided(task_named("classify"), asked(threshold=0.3), judged([]), PLAIN).thresholds == {"malignant": 0.3}
 
@@ -65,6 +73,9 @@ def test_the_positive_class_is_called_from_its_share_on() -> None:
     assert (found.called == (scores[:, 1] >= 0.25)).all()
     assert (found.called != scores.argmax(axis=1)).any()
     assert decided(task, recipe, judged([0] * 9), PLAIN).thresholds == {}
+    everybody = np.eye(2, dtype=np.float32)[[0] * 8 + [1] * 2]
+    for some in ([], [0] * 9, [0] * 30 + [1] * 10):
+        assert decided(task, recipe, judged(some), PLAIN, everybody=everybody).thresholds == {"malignant": 0.2}
 
 
 @pytest.mark.parametrize("places", [[], [0] * 9, [1] * 9])

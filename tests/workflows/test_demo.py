@@ -66,7 +66,17 @@ def test_another_demonstration_needs_another_folder(made: Demonstration) -> None
         iso.demo(Path(made.run).parent, patients=17)
 
 
-def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.doc").touch()
+def test_from_another_folder_it_is_the_same(made: Demonstration, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Path(made.run).parent
+    monkeypatch.chdir(home)
+    again = iso.demo(Path(), **SMALL)
+    assert again.evaluation.metrics == made.evaluation.metrics
+    assert Path(again.model).resolve() == Path(made.model).resolve()
+    assert Path(again.evaluation.folder, "predictions.csv").is_file()
+
+
+@pytest.mark.parametrize("name", ["thesis.doc", "cohort", "run", "cases"])
+def test_somebody_elses_folder_is_left_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
     with pytest.raises(UsageError, match="holds other things"):
         iso.demo(tmp_path)

@@ -78,7 +78,11 @@ def checked_runtimes(
             reasons.append(f"{name} in {precision}: {choice}")
     fp32 = min((one.milliseconds for one in choices if one.precision == "fp32"), default=None)
     if fp32 is None:  # coarse arithmetic is allowed to differ, and so cannot vouch for a graph
-        raise IsocenterError("The exported graph does not answer as the trained network does", why="; ".join(reasons))
+        raise IsocenterError(
+            "The exported graph does not answer as the trained network does",
+            why="; ".join(reasons) or "no runtime is installed that could tell",
+            remedy="`isocenter doctor` tells what is installed; another version of onnxruntime may compute it rightly",
+        )
     for choice in [one for one in choices if one.precision != "fp32" and one.milliseconds * WORTH > fp32]:
         choices.remove(choice)
         slow = f"{choice.name} in {choice.precision}: it is not {WORTH} times as fast as fp32 here"

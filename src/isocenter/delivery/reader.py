@@ -158,8 +158,9 @@ def chosen(package: Package, runtime: str | None, precision: str | None) -> tupl
         fits = runtime in (None, choice.name) and precision in (None, choice.precision)
         if fits and _usable(choice.name, choice.precision, package):
             return choice.name, choice.precision
-    # What was not checked here may be asked for; nothing was, so what is always installed computes.
-    return runtime or "onnxruntime", precision or "fp32"
+    # What was not checked here may be asked for; where nothing has it, what is always installed says so.
+    able = [one for one in registry.names(runtimes) if precision is None or _usable(one, precision, package)]
+    return runtime or ("onnxruntime" if "onnxruntime" in able or not able else able[0]), precision or "fp32"
 
 
 def _usable(name: str, precision: str, package: Package) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,8 @@ def style() -> Any:
     import matplotlib
     from matplotlib import font_manager
 
+    # A font with Chinese may have no bold face: the plain one will do, and nobody needs to be told on the terminal.
+    logging.getLogger(font_manager.__name__).setLevel(logging.ERROR)
     families = ["DejaVu Sans"]
     foreign = chinese_font()
     if foreign:

@@ -21,7 +21,7 @@ class Convolution(nn.Conv2d):
 
     def forward(self, given: Tensor) -> Tensor:
         """The map that its kernels see."""
-        if not self.training or not self._plain:
+        if not self.training or not self._plain or given.ndim != 4 or given.device.type != "cpu":
             return super().forward(given)
         rows, columns = self._steps(given, 0), self._steps(given, 1)
         if rows * columns > FEW_PLACES:
@@ -32,9 +32,11 @@ class Convolution(nn.Conv2d):
 
     @property
     def _plain(self) -> bool:
-        """Whether its kernels are whole and see every channel."""
+        """Whether its kernels are whole, see every channel, and never lie in the padding alone."""
         whole = self.groups == 1 and self.dilation == (1, 1)
-        return whole and self.padding_mode == "zeros" and not isinstance(self.padding, str)
+        if not whole or self.padding_mode != "zeros" or isinstance(self.padding, str):
+            return False
+        return all(margin <= extent for margin, extent in zip(self.padding, self.kernel_size, strict=True))
 
     def _steps(self, given: Tensor, axis: int) -> int:
         """Rows (0) or columns (1) of the map."""

@@ -135,7 +135,8 @@ def explain(settings: ExplainSettings, progress: Progress) -> Explanation:
     case = _one_case(settings.source, wanted, progress)
     channels = read_case(case, wanted)
     prepared = reader.prepare(channels)
-    asked = _asked(_speaking(package, reader), prepared, settings.class_)
+    speaking = _speaking(package, reader)
+    asked = _asked(speaking, prepared, settings.class_)
     progress.start(f"Explaining {asked.label}")
     found = explainer.explain(_callables(reader, asked, progress), prepared.array, asked.output)
     image = _still(_drawn(channels, wanted))
@@ -150,7 +151,7 @@ def explain(settings: ExplainSettings, progress: Progress) -> Explanation:
         **{"value" if asked.form == "number" else "probability": asked.score},
         gathered=gathered(laid, share=STRONGEST),
         beyond=_beyond(found, prepared, image),
-        test=_tested(reader, prepared, found, asked),
+        test=_tested(speaking, prepared, found, asked),
         warnings=reader.warnings(prepared),
     )
     lang = language(settings.language)

@@ -147,8 +147,7 @@ class _Training:
             self.progress.say(f"Taking up the run in {self.settings.into}.")
             return read_recipe(kept), True
         if self.settings.recipe is not None:
-            given = overridden(read_recipe(self.settings.recipe), self.settings.set)
-            return given, False
+            return overridden(read_recipe(self.settings.recipe), self.settings.set), False
         return planned(self.cohort, self.settings, self.progress, pace=pace)[1], False
 
     def _forecast(self, school: School) -> School:
@@ -238,7 +237,7 @@ class _Training:
         """Decide, measure on cases not learned from, package, report."""
         patients = blocks_of([lot.cases[row] for row in trained.rows])
         judged = Judged(logits=trained.logits, targets=targets[trained.rows], patients=patients)
-        decision = decided(task, recipe, judged, start)
+        decision = decided(task, recipe, judged, start, everybody=targets)
         measured = validated(task, recipe, judged, decision)
         self.warnings += unmet(task, recipe, judged, decision)
         record = self._timed(record).model_copy(update={"finished": now()})

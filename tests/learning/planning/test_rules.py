@@ -178,6 +178,18 @@ def test_a_decision_that_cannot_be_is_refused(pair: str) -> None:
         overridden(plan(fingerprint(), Wishes()), [pair])
 
 
+def test_what_follows_from_a_decision_by_hand_is_decided_anew() -> None:
+    both = plan(fingerprint(), Wishes())
+    turned = overridden(both, ["augmentation.rotation=30"])
+    assert {turned.augmentation.of_member(number).rotation for number in range(3)} == {30.0}
+    alone = overridden(both, ["validation.design=split", "model.members=1"])
+    assert alone.augmentation.of_member(0).rotation == both.augmentation.rotation / 2
+    assert "one member" in alone.reasons["augmentation"]
+    asked = overridden(both, ["augmentation.in_turn=[0]", "augmentation.rotation=30", "model.members=1"])
+    assert asked.augmentation.of_member(0).rotation == 0.0
+    assert "decision.threshold" not in overridden(both, ["decision.sensitivity=0.9"]).reasons
+
+
 def test_an_unknown_key_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="batch"):
         overridden(plan(fingerprint(), Wishes()), ["training.bath=8"])
@@ -286,6 +298,13 @@ def test_values_keep_their_unit(intensities: tuple[str, ...], settings: dict[str
     window = next(one for one in recipe.preparation if one.step == "window")
     assert window.settings == settings
     assert recipe.input.stored == ("float32" if "scale" in settings else "uint8")
+
+
+def test_an_estimator_that_learns_at_once_learns_once_where_validation_cases_are_kept_apart() -> None:
+    many = fingerprint(cases={"train": 5000, "val": 500}, counts={"benign": 2500, "malignant": 2500})
+    assert plan(many, Wishes(model="logistic")).model.members == 1
+    assert plan(many, Wishes(model="cnn")).model.members == 2
+    assert "model.members" in plan(many, Wishes()).reasons
 
 
 def test_no_budget_bounds_what_does_not_learn_in_steps() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,18 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """Arithmetic of whatever is not quantised in the graph itself."""
 
 
-@cache
+_MAKING = Lock()
+
+
 def _core() -> Any:
-    """The one `Core` of this process, which is never given up.
+    """The one `Core` of this process, also where several threads ask for it first at once."""
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> Any:
+    """A `Core`, which is never given up.
 
     Each sets a stack for signals on the thread that makes it. Of two that are not given up in the reverse order, the
     last sets that of the first again, which is gone by then: the next signal that Python hears ends the process.

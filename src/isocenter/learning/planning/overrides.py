@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from isocenter.core.errors import UsageError
-from isocenter.core.recipe import Recipe, plain_from, recipe_from
-from isocenter.learning.planning.variations import views
+from isocenter.core.recipe import REACHES, Recipe, plain_from, recipe_from
+from isocenter.learning.planning.variations import ALL, BETWEEN, BOTH, strengths, views
 
 
 def overridden(recipe: Recipe, given: Sequence[str]) -> Recipe:
@@ -29,11 +29,25 @@ def overridden(recipe: Recipe, given: Sequence[str]) -> Recipe:
         names.add(name.strip())
         _lay(plain, name.strip().split("."), value)
         plain["reasons"][name.strip()] = "Set by hand."
-    made = recipe_from(plain, source="--set")
-    if made.augmentation.mirrored == recipe.augmentation.mirrored or names & {"decision", "decision.views"}:
-        return made
-    made.reasons["decision.views"] = "Read mirrored along the axes along which training mirrors, and no other."
-    return made.changed("decision", views=views(made.augmentation))
+    return _followed(recipe, recipe_from(plain, source="--set"), names)
+
+
+def _followed(recipe: Recipe, made: Recipe, names: set[str]) -> Recipe:
+    """What follows from decisions that were made by hand, where it was not decided by hand as well."""
+    reasons = dict(made.reasons)
+    if made.augmentation.mirrored != recipe.augmentation.mirrored and not names & {"decision", "decision.views"}:
+        reasons["decision.views"] = "Read mirrored along the axes along which training mirrors, and no other."
+        made = made.changed("decision", views=views(made.augmentation))
+    if not names & {"augmentation", "augmentation.in_turn"}:
+        if names & {f"augmentation.{name}" for name in REACHES}:
+            reasons["augmentation.in_turn"] = "What was set by hand holds for every member."
+            made = made.changed("augmentation", in_turn=ALL)
+        elif made.model.members == 1 and made.augmentation.in_turn == BOTH:
+            reasons["augmentation"] = strengths(1, many=False)
+            made = made.changed("augmentation", in_turn=BETWEEN)
+    if names & {"decision.sensitivity"}:
+        reasons.pop("decision.threshold", None)
+    return made.model_copy(update={"reasons": reasons})
 
 
 def _lay(plain: dict[str, Any], path: Sequence[str], value: Any) -> None:

@@ -25,6 +25,7 @@ from isocenter.core.recipe import (
 )
 from isocenter.core.registry import unknown
 from isocenter.core.words import counted
+from isocenter.learning.build import model_named
 from isocenter.learning.planning.preparing import channel_names, preparation_for
 from isocenter.learning.planning.reasons import Reasons
 from isocenter.learning.planning.variations import BOTH, strengths, varied, views
@@ -162,7 +163,7 @@ def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tu
     apart = usable >= FEW_CASES and _can_judge(fingerprint, judged, smallest)
     if wishes.members == 1 or apart or parts < 2:
         reasons.note("validation.design", f"{counted(judged, 'validation case')} are kept apart.")
-        return ValidationRecipe(design="split"), wishes.members or len(BOTH)
+        return ValidationRecipe(design="split"), wishes.members or _of_one_split(wishes, reasons)
     few = f"With {counted(usable, 'case')} none is spared"
     if usable >= FEW_CASES:
         few = f"{counted(judged, 'validation case')} are too few to judge by"
@@ -170,6 +171,14 @@ def design_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> tu
     if wishes.members and wishes.members > parts:
         reasons.note("model.members", f"{wishes.members} were asked for, and the cases can be parted {parts} times.")
     return ValidationRecipe(design="folds", folds=parts), min(wishes.members or parts, parts)
+
+
+def _of_one_split(wishes: Wishes, reasons: Reasons) -> int:
+    """Members that learn from the same cases: networks differ by chance, an estimator that learns at once does not."""
+    if wishes.model is not None and model_named(wishes.model).kind != "network":
+        return 1
+    reasons.note("model.members", "Two that differ by chance alone: their mean is steadier than either.")
+    return len(BOTH)
 
 
 def _can_judge(fingerprint: Fingerprint, judged: int, smallest: int) -> bool:
@@ -286,7 +295,9 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
     validation = recipe.validation
     if validation.design == "folds" and members == 1:
         validation = ValidationRecipe(design="split")
-        reasons["validation.design"] = "There is time for one member, which the validation cases judge."
+        reasons["validation.design"] = (
+            "There is time for one member, judged by what validation cases there are."
+        )
     reasons["training.steps"] = f"What fits into {lasting(recipe.compute.budget)}."
     augmentation = recipe.augmentation
     if members == 1 and augmentation.in_turn == BOTH:

@@ -52,8 +52,19 @@ def require_decidable(task: Task, recipe: Recipe) -> None:
     )
 
 
-def decided(task: Task, recipe: Recipe, judged: Judged, start: Decision) -> Decision:
-    """The temperature and the thresholds, found on judged cases; without any, `start` and what the recipe fixes."""
+def decided(
+    task: Task, recipe: Recipe, judged: Judged, start: Decision, *, everybody: Floats | None = None
+) -> Decision:
+    """The temperature and the thresholds, found on judged cases; without any, `start` and what the recipe fixes.
+
+    Args:
+        task: what is asked.
+        recipe: how it shall be decided.
+        judged: what was said of cases that were not learned from.
+        start: the decision that outputs were judged by while training.
+        everybody: encoded targets of all training and validation cases, for the share of each class; those of the
+            judged cases unless given.
+    """
     begun = start
     if len(judged.logits) and recipe.decision.calibrate:
         begun = replace(start, temperature=temperature(judged.logits, judged.targets, task.decode, start=start))
@@ -62,8 +73,10 @@ def decided(task: Task, recipe: Recipe, judged: Judged, start: Decision) -> Deci
         return begun
     scores = task.decode(judged.logits.reshape(len(judged.logits), task.outputs(recipe)), begun)
     truth = _columns(task.truth(judged.targets, begun), task, asked)
+    known = judged.targets if everybody is None else everybody
+    everyone = _columns(task.truth(known, begun), task, asked)
     found = {
-        recipe.classes[one]: _threshold(recipe.decision, scores[:, one], truth[:, place])
+        recipe.classes[one]: _threshold(recipe.decision, scores[:, one], truth[:, place], everyone[:, place])
         for place, one in enumerate(asked)
     }
     return replace(begun, thresholds={name: value for name, value in found.items() if value is not None})
@@ -107,18 +120,21 @@ def _columns(truth: NDArray[Any], task: Task, asked: list[int]) -> NDArray[np.fl
     return there
 
 
-def _threshold(wanted: DecisionRecipe, scores: Floats, truth: NDArray[np.float64]) -> float | None:
+def _threshold(
+    wanted: DecisionRecipe, scores: Floats, truth: NDArray[np.float64], everyone: NDArray[np.float64]
+) -> float | None:
     """From which probability on a class is called; None where that is left to the likeliest, or cannot be chosen."""
     if wanted.sensitivity is None and isinstance(wanted.threshold, float):
         return wanted.threshold
+    if wanted.sensitivity is None and wanted.threshold == "prevalence":
+        there = everyone[~np.isnan(everyone)]
+        return float(there.mean()) if 0 < there.sum() < len(there) else None
     known = ~np.isnan(truth)
     scores, there = scores[known], truth[known] == 1
     if there.all() or not there.any() or (wanted.sensitivity is None and wanted.threshold == "argmax"):
         return None
     if wanted.sensitivity is not None:
         return for_sensitivity(scores, there, wanted.sensitivity).threshold
-    if wanted.threshold == "prevalence":
-        return float(there.mean())
     return youden(scores, there).threshold
 
 

@@ -1,4 +1,4 @@
-"""A finished network in 8-bit integers: made from training cases, judged on validation cases, kept where faster.
+"""A finished network in 8-bit integers: made from training cases, judged on validation cases, kept where worth it.
 
 Where every case was learned from, as in folds, there are no others to judge on but the test cases, which nobody may
 look at for this. Then 8 bits are judged on learned ones, and that is told.
@@ -35,7 +35,7 @@ LEARNED = "8-bit integers are judged on cases that the model has learned from: t
 
 
 def quantised(package: Package, home: Path, progress: Progress) -> tuple[bytes | None, list[RuntimeChoice]]:
-    """The 8-bit graph and the runtimes in their new order; None where it is slower or worse, which is told."""
+    """The 8-bit graph and the runtimes in their new order; None where it is not worth it, which is told."""
     recipe = package.recipe.changed("decision", views=("plain",))
     plain = replace(package, recipe=recipe)
     lot = gathered(open_cohort(home), recipe, ("train", "val"), progress)

@@ -43,7 +43,9 @@ def planned(
     """A complete recipe, and what it was made from."""
     known = fingerprint(cohort, label=wishes.label, progress=progress)
     known = known.model_copy(update={"machine": with_gpu(known.machine)})
-    draft = overridden(plan(known, wishes, pace=pace), wishes.set)
+    # What is set by hand decides how fast it goes, too.
+    timed = None if pace is None else lambda recipe: pace(overridden(recipe, wishes.set))
+    draft = overridden(plan(known, wishes, pace=timed), wishes.set)
     checked_settings(draft.model)
     task_named(draft.task)
     return known, learned_from(cohort, draft, progress)

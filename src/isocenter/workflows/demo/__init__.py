@@ -148,7 +148,9 @@ def _judged(run: Run, progress: Progress) -> Evaluation:
     whole = known is not None and all(one.is_file() for one in reports)
     if known is not None and whole and known.digest == read_model(run.model.path).digest:
         progress.say(f"The evaluation in {evidence} is used as it is.")
-        return known
+        # Its paths are those of the folder in which it was asked for.
+        here = {"folder": evidence.as_posix(), "model": run.model.path.as_posix(), "report": reports[0].as_posix()}
+        return known.model_copy(update=here)
     return evaluate(run.folder, into=evidence, language="both", progress=progress)
 
 
@@ -183,16 +185,18 @@ def _named(page: str, language: str) -> str:
 
 def _check(home: Path, scans: Path) -> None:
     """A folder with somebody's work in it, or with another demonstration, is not ours to fill."""
-    if not home.is_dir():
-        return
-    ours = ("cohort", "run", "cases", "index")
-    for one in sorted(home.iterdir()):
-        if one.name.startswith("scans-") and one != scans:
-            raise UsageError(
-                f"{home} holds another demonstration ({one.name})",
-                remedy=f"Remove {home}, or give another folder: `isocenter demo FOLDER`",
-            )
-        if not one.name.startswith((".", "scans-", *ours)):
-            raise UsageError(
-                f"{home} holds other things ({one.name})", remedy="Give another folder: `isocenter demo FOLDER`"
-            )
+    there = [one for one in sorted(home.iterdir()) if not one.name.startswith(".")] if home.is_dir() else []
+    other = next((one.name for one in there if one.name.startswith("scans-") and one != scans), None)
+    if other is not None:
+        raise UsageError(
+            f"{home} holds another demonstration ({other})",
+            remedy=f"Remove {home}, or give another folder: `isocenter demo FOLDER`",
+        )
+    # Scans come first: what lies there without them, a cohort or a run, is somebody's own.
+    pages = {_named(page, language) for page in ("cohort", "index") for language in LANGUAGES}
+    ours = {scans.name, "cohort", "run", "cases", *pages} if scans.is_dir() else set()
+    stranger = next((one.name for one in there if one.name not in ours), None)
+    if stranger is not None:
+        raise UsageError(
+            f"{home} holds other things ({stranger})", remedy="Give another folder: `isocenter demo FOLDER`"
+        )
