@@ -295,9 +295,7 @@ def _within_budget(recipe: Recipe, wishes: Wishes, pace: Pace) -> Recipe:
     validation = recipe.validation
     if validation.design == "folds" and members == 1:
         validation = ValidationRecipe(design="split")
-        reasons["validation.design"] = (
-            "There is time for one member, judged by what validation cases there are."
-        )
+        reasons["validation.design"] = "There is time for one member, judged by what validation cases there are."
     reasons["training.steps"] = f"What fits into {lasting(recipe.compute.budget)}."
     augmentation = recipe.augmentation
     if members == 1 and augmentation.in_turn == BOTH:
