@@ -127,6 +127,7 @@ def test_an_edited_recipe_is_another_training(cohort: Path, tmp_path: Path) -> N
 def test_a_budget_is_spent_into_steps_and_kept(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["isocenter.stages.train"]  # the door knows the verb of that name
     monkeypatch.setattr(module, "probe", lambda _: Forecast(step=10.0, judge=0.0, memory=1))
+    monkeypatch.setattr(module, "quickest", lambda school, found, _: (school, found))
     run = iso.train(
         cohort, into=tmp_path / "run", budget="10m", members=1, threads=1, set=("model.name=mlp", "model.settings={}")
     )

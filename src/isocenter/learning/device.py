@@ -19,6 +19,17 @@ def with_gpu(machine: Machine) -> Machine:
     return machine.model_copy(update={"gpu": torch.cuda.get_device_name(), "gpu_memory": int(free)})
 
 
+def seed_chance(seed: int, device: torch.device) -> None:
+    """Set the generators that a step draws from.
+
+    `torch.manual_seed` also notes down, for each kind of accelerator that is not there, what it would have seeded: a
+    stack trace with every step, kept for ever.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
+
+
 def prepare_device(recipe: Recipe) -> None:
     """Make the recipe's device ready; refuses a GPU recipe where there is no GPU."""
     torch.set_num_threads(recipe.compute.threads)

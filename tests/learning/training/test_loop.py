@@ -202,6 +202,13 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
     assert process.memory_info().rss < before * 1.05
 
 
+def test_a_step_leaves_nothing_behind_for_machines_that_are_not_there() -> None:
+    """Seeding by `torch.manual_seed` queues a call and a stack trace for absent accelerators, with every step."""
+    before = len(torch.xpu._queued_calls)
+    train_members(school(steps=12), Silent())
+    assert len(torch.xpu._queued_calls) <= before + 2  # that of the first weights, once for each member
+
+
 def test_members_are_varied_as_strongly_as_their_turn_says() -> None:
     """A member whose turn is 0 learns as one without variations does; the next does not."""
 

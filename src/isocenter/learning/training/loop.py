@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from isocenter.core.errors import IsocenterError
 from isocenter.core.progress import Progress
 from isocenter.core.recipe import AugmentationRecipe, Recipe, TrainingRecipe
+from isocenter.learning.device import seed_chance
 from isocenter.learning.models._shared import Network
 from isocenter.learning.training import augment
 from isocenter.learning.training.batches import Material, Order
@@ -143,7 +144,7 @@ def step_once(state: State, lesson: Lesson) -> float:
     for part in range(recipe.training.accumulate):
         number = state.step * recipe.training.accumulate + part
         rng = np.random.default_rng([recipe.seed, lesson.member, number, 1])
-        torch.manual_seed(int(rng.integers(2**62)))  # dropout draws from torch's own generator
+        seed_chance(int(rng.integers(2**62)), lesson.device)  # dropout draws from torch's own generator
         images, targets = _batch(network, lesson, lesson.order.at(number), rng)
         with _precision(recipe, lesson.device):
             logits, _ = network.head(network.features(images))
