@@ -103,7 +103,7 @@ def _train(home: Path, name: str, steps: int) -> subprocess.Popen[bytes]:
     settings = (f"training.steps={steps}", "model.settings.width=8", "training.batch=16")
     chosen = [part for one in settings for part in ("--set", one)]
     command = [sys.executable, "-m", "isocenter", "train", str(home / "cohort"), "--into", str(home / name)]
-    command += ["--members", "2", "--checkpoints", "0.1s", *chosen]
+    command += ["--members", "2", "--threads", "1", "--checkpoints", "0.1s", *chosen]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -126,7 +126,7 @@ def _chosen(package: Package, name: str, form: str) -> Note:
         return Note("chosen_likeliest" if form == "classes" else "chosen_even")
     if asked.sensitivity is not None:
         return Note("chosen_sensitivity", {"wanted": f"{100 * asked.sensitivity:g}", "label": name})
-    return Note(f"chosen_{asked.threshold}" if isinstance(asked.threshold, str) else "chosen_fixed")
+    return Note(f"chosen_{asked.threshold}" if asked.threshold in ("prevalence", "youden") else "chosen_fixed")
 
 
 def _plain(
