@@ -59,7 +59,8 @@ def _killed(home: Path, steps: int, kills: int, lasted: float) -> tuple[int, int
     """Kill the training so many times, then let it end; counts kills inside a write, trainings that ended, and damage.
 
     The moments are spread uniformly over the time that a whole training takes, start-up and packaging included; the
-    run begins anew from its first step whenever it has ended, so that every moment of a training can be hit.
+    run begins anew from its first step whenever it has ended, so that every moment of a training can be hit. Every
+    third kill waits from its moment on for the next file that is being written: few would fall into a write by chance.
     """
     rng = np.random.default_rng(0)
     inside = finished = damaged = done = 0
@@ -69,6 +70,8 @@ def _killed(home: Path, steps: int, kills: int, lasted: float) -> tuple[int, int
         try:
             child.wait(timeout=float(rng.uniform(0.0, lasted)))
         except subprocess.TimeoutExpired:
+            if done % 3 == 2:
+                _await_writing(child, home / "killed", left)
             child.kill()
             child.wait()
             done += 1
@@ -83,6 +86,12 @@ def _killed(home: Path, steps: int, kills: int, lasted: float) -> tuple[int, int
     if _train(home, "killed", steps).wait() != 0:
         damaged += 1
     return inside, finished, damaged
+
+
+def _await_writing(child: subprocess.Popen[bytes], run: Path, left: set[Path]) -> None:
+    """Wait until a file is being written, or until the training has ended."""
+    while child.poll() is None and not set((run / "checkpoints").glob("*.partial")) - left:
+        time.sleep(0.0002)
 
 
 def _damaged(run: Path) -> int:

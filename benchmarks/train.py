@@ -26,7 +26,6 @@ from isocenter.learning.planning.rules import plan
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.training import augment
 from isocenter.learning.training.batches import Material, Order
-from isocenter.learning.training.forecast import probe, quickest
 from isocenter.learning.training.log import Log
 from isocenter.learning.training.loop import Judge, Lesson, step_once, train
 from isocenter.learning.training.members import Part, School
@@ -111,7 +110,6 @@ def compared(amount: Amount) -> Result:
     mean, deviation = round(float(found.mean()), 3), round(float(found.std()), 3)
     recipe = _recipe(data, amount, mean, deviation, threads)
     _require_one_network(recipe, amount)
-    recipe = _settled(data, recipe)
     measures = [*_steps(data, recipe, amount), *_data_path(data, recipe, amount), *_race(data, recipe, amount)]
     settings: dict[str, str | int | float] = {
         "torch": torch.__version__,
@@ -187,13 +185,6 @@ def _require_one_network(recipe: Recipe, amount: Amount) -> None:
     with torch.no_grad():
         if not torch.allclose(ours(pixels)[0], theirs(ours.normalise(pixels)), atol=1e-4):
             raise SystemExit("the two networks answer differently: nothing was measured")
-
-
-def _settled(data: Data, recipe: Recipe) -> Recipe:
-    """The recipe in the arithmetic that `train` would choose here, by the same probe."""
-    school = _school(data, recipe.changed("training", batch=BATCH), lambda *_: (0.0, {}))
-    precision = quickest(school, probe(school), machine())[0].recipe.training.precision
-    return recipe.changed("training", precision=precision)
 
 
 def _school(data: Data, recipe: Recipe, judge: Judge) -> School:

@@ -8,18 +8,8 @@ from pathlib import Path
 import pytest
 
 from isocenter.core.errors import StorageProblem
-from isocenter.core.progress import Silent
 from isocenter.data.looks import ALL, LOOKS, Look, count_look, read_looks
-
-
-class Told(Silent):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.heard.append(message)
+from progress_samples import Told
 
 
 def look(folder: Path, split: str = "test", **other: object) -> int:
@@ -58,7 +48,7 @@ def test_a_damaged_line_is_told_kept_and_counted(tmp_path: Path, torn: bytes) ->
     told = Told()
     assert look(tmp_path, progress=told) == 3
     assert look(tmp_path) == 4
-    assert "line 2 cannot be read" in told.heard[0]
+    assert "line 2 cannot be read" in told.messages[0]
     assert torn.rstrip() in (tmp_path / LOOKS).read_bytes()
     assert read_looks(tmp_path).damaged == (2,)
 

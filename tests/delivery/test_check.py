@@ -13,26 +13,16 @@ from scipy.special import softmax
 
 from isocenter.core import registry
 from isocenter.core.errors import IsocenterError
-from isocenter.core.progress import Silent
 from isocenter.delivery import check as check_module
 from isocenter.delivery import runtimes
 from isocenter.delivery.check import TOLERANCES, Examples, checked_runtimes, quantise
 from isocenter.delivery.modelfile.package import GRAPH, INT8
 from isocenter.delivery.runtimes._shared import Runtime
 from model_samples import SIDE, graph_bytes, tiny_graphs
+from progress_samples import Told
 
 GRAPHS = tiny_graphs()
 PIXELS = np.random.default_rng(3).integers(0, 256, (20, 1, SIDE, SIDE), dtype=np.uint8)
-
-
-class Heard(Silent):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 @pytest.fixture
@@ -110,9 +100,9 @@ def test_eight_bits_are_kept_where_they_are_faster_and_as_good(
     good = replace(examples, holds=lambda logits: len(logits) == 20)
     slowed(monkeypatch, fp32=2.0, int8=1.0)
     assert checked_runtimes(both, good)[0].precision == "int8"
-    heard = Heard()
+    heard = Told()
     assert {one.precision for one in checked_runtimes(both, examples, progress=heard)} == {"fp32"}
-    assert "quality leaves its interval" in heard.said[0]
+    assert "quality leaves its interval" in heard.messages[0]
 
 
 def test_eight_bits_that_are_slower_are_left_out_and_it_is_said_why(
@@ -121,11 +111,11 @@ def test_eight_bits_that_are_slower_are_left_out_and_it_is_said_why(
     smaller = quantise(GRAPHS[GRAPH], PIXELS)
     assert smaller is not None
     slowed(monkeypatch, fp32=1.0, int8=3.0)
-    heard = Heard()
+    heard = Told()
     good = replace(examples, holds=lambda logits: True)
     found = checked_runtimes({**GRAPHS, INT8: smaller}, good, progress=heard)
     assert {one.precision for one in found} == {"fp32"}
-    assert any("not 1.3 times as fast as fp32 here (3.0 ms, fp32 1.0 ms)" in said for said in heard.said)
+    assert any("not 1.3 times as fast as fp32 here (3.0 ms, fp32 1.0 ms)" in said for said in heard.messages)
 
 
 def test_coarse_arithmetic_must_call_the_same_classes(examples: Examples) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -66,6 +68,43 @@ def test_a_small_map_is_that_of_torch(
     for one, other in zip(found, learned(theirs, given), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
     assert last or found[0].is_contiguous()
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("stride", [2, (1, 3)])
+def test_kernels_of_one_place_that_skip_others_are_those_of_torch(
+    stride: Any, last: bool, products: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = both(kernel_size=1, stride=stride)
+    given = torch.randn(5, 8, 9, 12)
+    if last:
+        given = given.contiguous(memory_format=torch.channels_last)
+    shapes: list[tuple[int, ...]] = []
+    real = convolution.functional.conv2d
+
+    def conv2d(seen: Tensor, *rest: Any) -> Tensor:
+        shapes.append(tuple(seen.shape[2:]))
+        return real(seen, *rest)
+
+    monkeypatch.setattr(convolution.functional, "conv2d", conv2d)
+    found = learned(ours, given)
+    assert shapes == [tuple(found[0].shape[2:])]
+    assert not products
+    for one, other in zip(found, learned(theirs, given.contiguous()), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    assert found[0].is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def test_a_narrow_network_learns_from_larger_images_without_writing_where_it_must_not() -> None:
+    """In a process of its own, for what it guards against ends the process."""
+    learns = (
+        "import torch; torch.set_num_threads(1)\n"
+        "from isocenter.learning.convolution import Convolution\n"
+        "layer = Convolution(8, 16, 1, 2, bias=False).to(memory_format=torch.channels_last)\n"
+        "given = torch.randn(8, 8, 64, 64).contiguous(memory_format=torch.channels_last).requires_grad_()\n"
+        "for _ in range(30): layer(given).square().sum().backward()\n"
+    )
+    subprocess.run([sys.executable, "-c", learns], check=True, timeout=120)
 
 
 def test_large_maps_work_and_unusual_kernels_are_left_to_torch(products: list[int]) -> None:

@@ -14,12 +14,12 @@ from PIL import Image as Picture
 
 import isocenter
 from isocenter.core.errors import UsageError
-from isocenter.core.progress import Silent
 from isocenter.core.reading import Readings
 from isocenter.core.run import Model
 from isocenter.data.looks import read_looks
 from isocenter.stages.predict import predict
 from model_samples import SIDE, tiny_model
+from progress_samples import Told
 
 HEAVY = (
     *("torch", "scipy", "sklearn", "matplotlib", "sqlalchemy"),
@@ -130,16 +130,6 @@ def test_reading_labelled_test_cases_is_a_look_at_them(model: Path, scans: Path,
         (2, "test", 3),
     ]
     assert any("3 labelled test cases: look 2" in one for one in said.messages)
-
-
-class Told(Silent):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def say(self, message: str) -> None:
-        self.messages.append(message)
 
 
 def test_what_cannot_be_meant_is_refused(model: Path, scans: Path, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import torch
 
 import isocenter as iso
 from isocenter.core.errors import IsocenterError, UsageError
+from isocenter.core.machine import machine
 from isocenter.core.recipe import read_recipe
 from isocenter.core.run import Run
 from isocenter.data.phantoms.shapes import write_pictures
 from isocenter.learning.training.forecast import Forecast
+from progress_samples import Told
 
 QUICK = (
     *("training.steps=6", "training.batch=8", "training.looks=2"),
@@ -124,10 +126,20 @@ def test_an_edited_recipe_is_another_training(cohort: Path, tmp_path: Path) -> N
         iso.train(cohort, into=tmp_path / "b", recipe=recipe)
 
 
+def test_half_precision_where_the_machine_has_none_is_told(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("isocenter.stages.train")
+    here = machine()
+    monkeypatch.setattr(module, "machine", lambda: here.model_copy(update={"bf16": False}))
+    told = Told()
+    trained(cohort, tmp_path / "run", "training.precision=bf16", progress=told)
+    assert any("no instructions" in one for one in told.messages)
+
+
 def test_a_budget_is_spent_into_steps_and_kept(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["isocenter.stages.train"]  # the door knows the verb of that name
+    module = import_module("isocenter.stages.train")  # the door knows the verb of that name
     monkeypatch.setattr(module, "probe", lambda _: Forecast(step=10.0, judge=0.0, memory=1))
-    monkeypatch.setattr(module, "quickest", lambda school, found, _: (school, found))
     run = iso.train(
         cohort, into=tmp_path / "run", budget="10m", members=1, threads=1, set=("model.name=mlp", "model.settings={}")
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from isocenter.core.fingerprint import Machine
 
-_BF16 = frozenset(("avx512_bf16", "amx_bf16", "bf16"))
-"""Flags of x86 processors (the first two) and of ARM ones that reckon with bf16."""
+_BF16 = frozenset(("avx512_bf16", "amx_bf16"))
+"""Flags of x86 processors that reckon with bf16; of ARM ones it is not known whether gradients gain by it."""
 
 _ROOT = Path("/")
 

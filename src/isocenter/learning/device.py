@@ -16,7 +16,8 @@ def with_gpu(machine: Machine) -> Machine:
     if not torch.cuda.is_available():
         return machine
     free, _ = torch.cuda.mem_get_info()
-    return machine.model_copy(update={"gpu": torch.cuda.get_device_name(), "gpu_memory": int(free)})
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return machine.model_copy(update={"gpu": torch.cuda.get_device_name(), "gpu_memory": int(free), "bf16": bf16})
 
 
 def seed_chance(seed: int, device: torch.device) -> None:

@@ -42,7 +42,7 @@ from isocenter.learning.device import with_gpu
 from isocenter.learning.planning.overrides import overridden
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.training.batches import Material
-from isocenter.learning.training.forecast import Forecast, fitting, probe, quickest, steps_within
+from isocenter.learning.training.forecast import Forecast, fitting, probe, steps_within
 from isocenter.learning.training.log import Log, read_log
 from isocenter.learning.training.members import Part, School, Trained, train_members
 from isocenter.pathway.decide import Decision, unweighted
@@ -152,8 +152,14 @@ class _Training:
 
     def _forecast(self, school: School) -> School:
         """Say how long it will take and how much memory, after turning a budget into steps."""
-        school, found = quickest(school, probe(school), machine())
-        school = fitting(school, found, with_gpu(machine()))
+        here = with_gpu(machine())
+        if school.recipe.training.precision == "bf16" and not here.bf16:
+            self.progress.say(
+                "The recipe asks for bf16, for which this machine has no instructions: "
+                "`training.precision: fp32` is faster here."
+            )
+        found = probe(school)
+        school = fitting(school, found, here)
         school = self._lengths(school, found)
         self._say(school, found)
         write_text(self.settings.into / RECIPE_FILE, school.recipe.to_yaml())

@@ -157,6 +157,17 @@ def test_of_two_classes_the_positive_one_is_called_from_its_share_on() -> None:
     assert plan(fingerprint(kind="number", classes=(), counts={}), Wishes()).decision.threshold == "argmax"
 
 
+@pytest.mark.parametrize(
+    ("bf16", "model", "precision"),
+    [(True, None, "bf16"), (False, None, "fp32"), (True, "logistic", "fp32"), (True, "cnn", "bf16")],
+)
+def test_half_precision_follows_from_the_machine_alone(bf16: bool, model: str | None, precision: str) -> None:
+    here = Machine(cores=2, free_memory=8 * GB, bf16=bf16)
+    recipe = plan(fingerprint(machine=here), Wishes(model=model))
+    assert recipe.training.precision == precision
+    assert ("training.precision" in recipe.reasons) is (precision == "bf16")
+
+
 def test_every_plan_is_a_file_that_reads_back() -> None:
     import yaml
 

@@ -11,7 +11,7 @@ import torch
 
 from isocenter.core.errors import IsocenterError
 from isocenter.core.fingerprint import Machine
-from isocenter.learning.training.forecast import Forecast, fitting, probe, quickest, steps_within
+from isocenter.learning.training.forecast import Forecast, fitting, probe, steps_within
 
 sys.path.insert(0, str(Path(__file__).parent))
 from training_samples import school
@@ -59,19 +59,3 @@ def test_batches_that_do_not_fit_are_divided() -> None:
 def test_what_cannot_fit_is_refused_with_its_numbers() -> None:
     with pytest.raises(IsocenterError, match=r"needs about 10.* GB.*are free.*smaller"):
         fitting(school(), Forecast(step=0.1, judge=0.0, memory=10_000 * MB), machine(60 * MB))
-
-
-def test_half_precision_is_tried_only_where_it_can_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    from isocenter.learning.training import forecast as module
-
-    given, slow = school(), Forecast(step=1.0, judge=0.0, memory=0)
-    assert quickest(given, slow, machine())[0] is given
-    monkeypatch.setattr(module, "probe", lambda _: Forecast(step=0.5, judge=0.0, memory=0))
-    halved, found = quickest(given, slow, machine(bf16=True))
-    assert halved.recipe.training.precision == "bf16"
-    assert found.step == 0.5
-    assert "2.0 times" in halved.recipe.reasons["training.precision"]
-    monkeypatch.setattr(module, "probe", lambda _: Forecast(step=0.95, judge=0.0, memory=0))
-    slower = quickest(given, slow, machine(bf16=True))[0]
-    assert slower.recipe.training.precision == "fp32"
-    assert quickest(slower, slow, machine(bf16=True))[0] is slower

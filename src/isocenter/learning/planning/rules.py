@@ -201,7 +201,21 @@ def decision_for(task: str, fingerprint: Fingerprint, wishes: Wishes, reasons: R
     return DecisionRecipe(threshold="prevalence")
 
 
-def training_for(fingerprint: Fingerprint, balance: str, reasons: Reasons) -> TrainingRecipe:
+def precision_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> str:
+    """Half precision wherever the machine has instructions for it.
+
+    Stands on: residual networks of width 4 to 64, images and volumes, on a processor with AMX: a step took between
+    the time of single precision, for the smallest, and less than half of it. A timing of each network would decide the
+    smallest by chance, and the same seed would give other weights.
+    """
+    learns_at_once = wishes.model is not None and model_named(wishes.model).kind != "network"
+    if learns_at_once or not fingerprint.machine.bf16:
+        return "fp32"
+    reasons.note("training.precision", "This machine has instructions for half precision.")
+    return "bf16"
+
+
+def training_for(fingerprint: Fingerprint, balance: str, precision: str, reasons: Reasons) -> TrainingRecipe:
     """Batches, rates and length by the number of cases.
 
     Stands on: on ultrasound of 28 pixels, in three folds, 25,600 images for each member were worth one to three points
@@ -217,6 +231,7 @@ def training_for(fingerprint: Fingerprint, balance: str, reasons: Reasons) -> Tr
             "batch": min(batch, max(usable, 2)),
             "steps": math.ceil(seen / batch),
             "balance": balance,
+            "precision": precision,
             "smoothing": 0.0 if fingerprint.kind == "number" else 0.1,
         }
     )
@@ -232,7 +247,8 @@ def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) 
     model = model_for(fingerprint, wishes, reasons).model_copy(update={"members": members})
     augmentation = augmentation_for(fingerprint, members, reasons)
     machine = fingerprint.machine
-    training = training_for(fingerprint, balance_for(fingerprint, reasons), reasons)
+    precision = precision_for(fingerprint, wishes, reasons)
+    training = training_for(fingerprint, balance_for(fingerprint, reasons), precision, reasons)
     recipe = Recipe(
         task=task,
         label=fingerprint.label,

@@ -35,9 +35,6 @@ SHARE_OF_MEMORY = 0.8
 COPIES_OF_WEIGHTS = 6
 """Weights, gradients, two moments, the running average, and one to write the checkpoint from."""
 
-WORTH = 1.15
-"""How many times as fast half precision must be to be used."""
-
 OVERHEAD = 1.5
 """Workspace of the convolutions and short-lived copies, on top of what autograd keeps."""
 
@@ -100,24 +97,6 @@ def steps_within(budget: float, school: School, forecast: Forecast) -> int:
     judged = sum(len(part.judged) for part in school.parts) * (max(training.looks, 1) + 1) * forecast.judge
     left = budget * SHARE_OF_BUDGET - judged - TIMED * forecast.step
     return max(math.floor(left / (forecast.step * len(school.parts))), 1) if forecast.step else training.steps
-
-
-def quickest(school: School, forecast: Forecast, machine: Machine) -> tuple[School, Forecast]:
-    """The school in half precision where this machine has instructions for it and a probe shows that they pay."""
-    recipe = school.recipe
-    able = machine.bf16 or recipe.compute.device == "cuda"
-    # A recipe that gives its reason was settled before, by hand or by an earlier run that is to be repeated.
-    settled = recipe.training.precision != "fp32" or "training.precision" in recipe.reasons
-    if settled or not able or not forecast.step:
-        return school, forecast
-    half = replace(school, recipe=recipe.changed("training", precision="bf16"))
-    other = probe(half)
-    faster = forecast.step / other.step
-    if faster < WORTH:
-        reasons = recipe.reasons | {"training.precision": f"bf16 was measured at {faster:.2f} times the speed of fp32."}
-        return replace(school, recipe=recipe.model_copy(update={"reasons": reasons})), forecast
-    reasons = recipe.reasons | {"training.precision": f"Measured on this machine: {faster:.1f} times as fast as fp32."}
-    return replace(half, recipe=half.recipe.model_copy(update={"reasons": reasons})), other
 
 
 def fitting(school: School, forecast: Forecast, machine: Machine) -> School:

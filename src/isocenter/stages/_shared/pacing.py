@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from isocenter.core.machine import machine
 from isocenter.core.recipe import Recipe
 from isocenter.learning.training.batches import Material
-from isocenter.learning.training.forecast import probe, quickest
+from isocenter.learning.training.forecast import probe
 from isocenter.learning.training.log import Log
 from isocenter.learning.training.members import Part, School
 from isocenter.pathway.tasks._shared import LossSettings
@@ -15,7 +14,7 @@ from isocenter.stages._shared.material import task_named
 
 
 def pace(recipe: Recipe) -> float:
-    """Seconds for one step in the arithmetic that will be chosen, measured on made-up pixels."""
+    """Seconds for one step measured on made-up pixels."""
     task = task_named(recipe.task)
     count = max(recipe.training.batch, 2)
     rng = np.random.default_rng(0)
@@ -34,5 +33,4 @@ def pace(recipe: Recipe) -> float:
         judge=lambda *_: (0.0, {}),
         log=Log(),
     )
-    _, found = quickest(school, probe(school), machine())
-    return found.step * recipe.training.accumulate
+    return probe(school).step * recipe.training.accumulate
