@@ -159,7 +159,13 @@ def test_of_two_classes_the_positive_one_is_called_from_its_share_on() -> None:
 
 @pytest.mark.parametrize(
     ("bf16", "model", "precision"),
-    [(True, None, "bf16"), (False, None, "fp32"), (True, "logistic", "fp32"), (True, "cnn", "bf16")],
+    [
+        (True, None, "bf16"),
+        (False, None, "fp32"),
+        (True, "logistic", "fp32"),
+        (True, "mlp", "fp32"),
+        (True, "cnn", "bf16"),
+    ],
 )
 def test_half_precision_follows_from_the_machine_alone(bf16: bool, model: str | None, precision: str) -> None:
     here = Machine(cores=2, free_memory=8 * GB, bf16=bf16)
