@@ -68,6 +68,10 @@ class Network(nn.Module):
         """Logits and embedding."""
         raise NotImplementedError
 
+    def answers(self, normalised: Tensor) -> list[tuple[Tensor, float]]:
+        """The logits to learn from, each with the weight of its loss: several where it also answers on the way."""
+        return [(self.head(self.features(normalised))[0], 1.0)]
+
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, features and embedding of stored pixels."""
         features = self.features(self.normalise(pixels))

@@ -147,8 +147,9 @@ def step_once(state: State, lesson: Lesson) -> float:
         seed_chance(int(rng.integers(2**62)), lesson.device)  # dropout draws from torch's own generator
         images, targets = _batch(network, lesson, lesson.order.at(number), rng)
         with _precision(recipe, lesson.device):
-            logits, _ = network.head(network.features(images))
-        loss = lesson.loss(logits.float(), targets) / recipe.training.accumulate
+            answers = network.answers(images)
+        losses = [weight * lesson.loss(logits.float(), targets) for logits, weight in answers]
+        loss = torch.stack(losses).sum() / recipe.training.accumulate
         torch.autograd.backward(loss)
         total += float(loss.detach())
     if not np.isfinite(total):
