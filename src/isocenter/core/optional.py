@@ -10,6 +10,7 @@ from isocenter.core.errors import MissingExtra
 
 EXTRAS: dict[str, tuple[str, str]] = {
     "openpyxl": ("excel", "Excel tables"),
+    "lightgbm": ("boosting", "boosted trees"),
     "highdicom": ("segmentation", "writing DICOM segmentations"),
     "openslide": ("slides", "whole-slide images"),
     "openvino": ("openvino", "inference with OpenVINO"),

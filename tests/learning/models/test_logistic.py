@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from isocenter.core.errors import UsageError
+from isocenter.learning.estimator import area_matrix, averaged_extents, kind_of
 from isocenter.learning.models._shared import Combine, InputForm
 from isocenter.learning.models.logistic import (
     PENALTIES,
     LogisticSettings,
-    area_matrix,
-    averaged_extents,
     build,
-    kind_of,
 )
 
 FORM = InputForm(channels=1, shape=(6, 5), mean=(10.0,), deviation=(2.0,))
