@@ -68,6 +68,10 @@ class ModelRecipe(_Part):
     """Its own settings; what is not given stands at the model's default."""
     members: int = Field(default=1, ge=1, le=20)
     """How many are trained and averaged."""
+    weights: str | None = None
+    """What a network begins with: a file or address of weights, a model file or a run; from chance where none is given."""
+    weights_sha256: str | None = None
+    """What those weights were when the plan was made; other ones are refused."""
 
 
 Strength = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -153,6 +157,12 @@ class TrainingRecipe(_Part):
     """How often each member looks at its validation cases."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the network while it learns."""
+    weights_rate: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Rate of layers that begin with given weights, as a share of that of the others; 0 leaves them as they are."""
+    layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Rate of each such layer as a share of that of the next one towards the answer."""
+    unfreeze: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the steps over which such layers begin to learn one by one, the last first; 0 for all at once."""
 
 
 class ValidationRecipe(_Part):

@@ -39,7 +39,7 @@ class _Interrupted(Exception):
         self.wait = wait
 
 
-def download(url: str, target: Path, *, md5: str, progress: Progress) -> None:
+def download(url: str, target: Path, *, md5: str | None, progress: Progress) -> None:
     """Bring a file from the web to `target`, unless it lies there already, brought by us or by hand.
 
     What came before an interruption is kept beside it as `.part` and continued by the next call.
@@ -47,7 +47,7 @@ def download(url: str, target: Path, *, md5: str, progress: Progress) -> None:
     Args:
         url: the http or https address.
         target: where it shall lie; it appears there whole and checked, or not at all.
-        md5: the checksum that its publisher gives.
+        md5: the checksum that its publisher gives; None where nobody gives one.
         progress: is told how many bytes have come.
     """
     if not url.startswith(("http://", "https://")):
@@ -61,7 +61,7 @@ def download(url: str, target: Path, *, md5: str, progress: Progress) -> None:
         part = target.with_name(f"{target.name}.part")
         for _ in range(_MOST_DAMAGED):
             _bring(url, part, target, md5, progress)
-            if md5_of(part) == md5:
+            if md5 is None or md5_of(part) == md5:
                 with storage_errors(target):
                     part.replace(target)
                 return
@@ -76,9 +76,9 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _check_present(target: Path, md5: str) -> None:
+def _check_present(target: Path, md5: str | None) -> None:
     found = md5_of(target)
-    if found != md5:
+    if md5 not in (None, found):
         raise IsocenterError(
             f"{target} must have the MD5 checksum {md5}, got {found}",
             why="it is damaged or another edition",
@@ -86,7 +86,7 @@ def _check_present(target: Path, md5: str) -> None:
         )
 
 
-def _bring(url: str, part: Path, target: Path, md5: str, progress: Progress) -> None:
+def _bring(url: str, part: Path, target: Path, md5: str | None, progress: Progress) -> None:
     """Fill `part` to its end, with patience; failures count anew whenever a good piece has come."""
     failures = 0
     while True:
@@ -188,10 +188,11 @@ def _in_words(error: BaseException) -> str:
     return " ".join(str(reason).split()) or type(error).__name__
 
 
-def _refusal(url: str, target: Path, md5: str, why: str) -> IsocenterError:
+def _refusal(url: str, target: Path, md5: str | None, why: str) -> IsocenterError:
+    checksum = f" (its MD5 checksum is {md5})" if md5 else ""
     return IsocenterError(
         f"{url} cannot be downloaded",
         why=why,
         remedy=f"Run the same command again to go on where it stopped; or download the file on another machine and put "
-        f"it at {target} (its MD5 checksum is {md5})",
+        f"it at {target}{checksum}",
     )

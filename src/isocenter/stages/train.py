@@ -47,6 +47,7 @@ from isocenter.learning.training.log import Log, read_log
 from isocenter.learning.training.members import Part, School, Trained, train_members
 from isocenter.pathway.decide import Decision, unweighted
 from isocenter.pathway.tasks._shared import LossSettings, Task
+from isocenter.stages._shared.beginning import weights_of
 from isocenter.stages._shared.deciding import Judged, decided, judge_of, require_decidable, unmet, validated
 from isocenter.stages._shared.material import Lot, fold_of, gathered, task_named
 from isocenter.stages._shared.pacing import pace
@@ -130,6 +131,7 @@ class _Training:
             log=Log(self.settings.into / LOG_FILE),
             seconds=seconds_of(self.settings.checkpoints),
             data=record.data,
+            weights=weights_of(recipe, self.cohort, self.progress),
         )
         if not resumed:
             school = self._forecast(school)

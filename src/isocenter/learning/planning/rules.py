@@ -53,6 +53,9 @@ SHARE_OF_BUDGET = 0.85
 FEWEST_IMAGES = {2: 25_600, 3: 12_000}
 """Images, or volumes, that each member sees at least."""
 
+RATE_OF_GIVEN = 0.3
+"""Rate of layers that begin with given weights, as a share of the others'; between what is common, 0.1 and 1."""
+
 FOLDS = 5
 """Parts into which few cases are divided; each member leaves one of them out."""
 
@@ -105,15 +108,29 @@ def positive_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> 
     return classes[1]
 
 
-def model_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> ModelRecipe:
-    """A residual network with a stem for the size of the image.
+def model_for(fingerprint: Fingerprint, wishes: Wishes, begun: ModelRecipe | None, reasons: Reasons) -> ModelRecipe:
+    """A residual network with a stem for the size of the image; that of the model whose weights it begins with.
 
     Stands on: on images of 28 pixels a 3x3 stem without pooling is worth two points (published, and seen again); a
     base width of 16 learns as well as wider ones in the minutes that a processor has.
     """
+    if wishes.weights:
+        if wishes.model and model_named(wishes.model).kind != "network":
+            raise UsageError(
+                f"`{wishes.model}` begins with no weights",
+                why="it learns at once, from the cases alone",
+                remedy="Leave `--weights` out, or choose a network with `--model`",
+            )
+        reasons.note("model.weights", "Asked for: what was learned before is learned on.")
+    if begun is not None and wishes.model in (None, begun.name):
+        reasons.note("model.name", "The network of the model whose weights it begins with.")
+        return ModelRecipe(name=begun.name, settings=begun.settings, weights=wishes.weights)
     if wishes.model and wishes.model != "resnet":
         reasons.note("model.name", "The model was asked for.")
-        return ModelRecipe(name=wishes.model)
+        return ModelRecipe(name=wishes.model, weights=wishes.weights)
+    if wishes.weights:
+        reasons.note("model.name", "A residual network of the width of the well-known weights.")
+        return ModelRecipe(name="resnet", weights=wishes.weights)
     reasons.note("model.name", "A residual network, narrow enough for many passes over the cases in the time there is.")
     return ModelRecipe(name="resnet", settings={"depth": 18, "width": 64 if fingerprint.machine.gpu else 16})
 
@@ -201,15 +218,15 @@ def decision_for(task: str, fingerprint: Fingerprint, wishes: Wishes, reasons: R
     return DecisionRecipe(threshold="prevalence")
 
 
-def precision_for(fingerprint: Fingerprint, wishes: Wishes, reasons: Reasons) -> str:
+def precision_for(fingerprint: Fingerprint, model: ModelRecipe, reasons: Reasons) -> str:
     """Half precision wherever the machine has instructions for it, and the model gains by it.
 
     Stands on: convolutional networks of width 4 to 64, images and volumes, on a processor with AMX: a step took between
     the time of single precision, for the smallest, and less than half of it; of an MLP, more. A timing of each network
     would decide the smallest by chance, and the same seed would give other weights.
     """
-    model = model_named(wishes.model or "resnet")
-    if model.kind != "network" or not model.gains_by_half or not fingerprint.machine.bf16:
+    family = model_named(model.name)
+    if family.kind != "network" or not family.gains_by_half or not fingerprint.machine.bf16:
         return "fp32"
     reasons.note("training.precision", "This machine has instructions for half precision.")
     return "bf16"
@@ -237,18 +254,30 @@ def training_for(fingerprint: Fingerprint, balance: str, precision: str, reasons
     )
 
 
-def plan(fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None) -> Recipe:
-    """A recipe before its steps have learned anything: mean and deviation are those of the raw channels."""
+def plan(
+    fingerprint: Fingerprint, wishes: Wishes, *, pace: Pace | None = None, begun: ModelRecipe | None = None
+) -> Recipe:
+    """A recipe before its steps have learned anything: mean and deviation are those of the raw channels.
+
+    Args:
+        fingerprint: what is known of the cohort and the machine.
+        wishes: what a person asked for.
+        pace: seconds for a step, where a budget is to be turned into steps.
+        begun: the network of the model that was asked to begin with, if one was.
+    """
     reasons = Reasons()
     task = task_for(fingerprint, wishes, reasons)
     steps, shape, stored = preparation_for(fingerprint, wishes, reasons)
     names = channel_names(fingerprint, steps)
     validation, members = design_for(fingerprint, wishes, reasons)
-    model = model_for(fingerprint, wishes, reasons).model_copy(update={"members": members})
+    model = model_for(fingerprint, wishes, begun, reasons).model_copy(update={"members": members})
     augmentation = augmentation_for(fingerprint, members, reasons)
     machine = fingerprint.machine
-    precision = precision_for(fingerprint, wishes, reasons)
+    precision = precision_for(fingerprint, model, reasons)
     training = training_for(fingerprint, balance_for(fingerprint, reasons), precision, reasons)
+    if wishes.weights:
+        training = training.model_copy(update={"weights_rate": RATE_OF_GIVEN})
+        reasons.note("training.weights_rate", "What was learned before is kept more of than of what chance gave.")
     recipe = Recipe(
         task=task,
         label=fingerprint.label,

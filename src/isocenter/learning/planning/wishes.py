@@ -8,15 +8,13 @@ from isocenter.core.durations import Duration
 from isocenter.core.settings import Settings
 
 
-class Wishes(Settings):
-    """What is asked, and what is already decided."""
+class SharedWishes(Settings):
+    """What may be asked alike of everything that learns."""
 
     task: str | None = None
     """What to learn: classify, multilabel, ordinal or regress; by the kind of the label unless given."""
     label: str | None = None
     """Which label of the cohort to learn, where there are several."""
-    model: str | None = None
-    """What learns: a name from `isocenter list models`."""
     budget: Duration | None = None
     """How long training may take, such as 10m; without it the number of steps follows from the number of cases."""
     size: int | None = Field(default=None, ge=8, le=1024)
@@ -33,3 +31,12 @@ class Wishes(Settings):
     """Processor cores to use; all unless given."""
     set: tuple[str, ...] = ()
     """Any key of the recipe, such as training.batch=64 or model.settings.depth=34; may be given several times."""
+
+
+class Wishes(SharedWishes):
+    """What is asked, and what is already decided."""
+
+    model: str | None = None
+    """What learns: a name from `isocenter list models`."""
+    weights: str | None = None
+    """What a network begins with: a file or address of weights, a model file or a run; from chance unless given."""

@@ -28,6 +28,7 @@ from isocenter.learning.training import augment
 from isocenter.learning.training.batches import Material, Order
 from isocenter.learning.training.checkpoint import State, load, save
 from isocenter.learning.training.log import Log
+from isocenter.learning.training.paces import groups_of, hold_still, paced
 from isocenter.learning.training.schedule import rate_at
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -57,6 +58,7 @@ class Lesson:
         log: where its steps are written down.
         seconds: between checkpoints.
         data: names what the material is made of; a checkpoint of another recipe or other data is refused.
+        given: names of the network's weights that were learned before.
     """
 
     material: Material
@@ -70,6 +72,7 @@ class Lesson:
     log: Log = field(default_factory=Log)
     seconds: float = CLOCK
     data: str = ""
+    given: frozenset[str] = frozenset()
 
     @cached_property
     def about(self) -> str:
@@ -83,7 +86,7 @@ class Lesson:
         network.to(self.device)
         lay_out(network)
         average = _copied(network, training.average)
-        return State(network=network, optimiser=_optimiser(network, training), average=average)
+        return State(network=network, optimiser=_optimiser(network, self.given, training), average=average)
 
     @cached_property
     def order(self) -> Order:
@@ -137,8 +140,11 @@ def step_once(state: State, lesson: Lesson) -> float:
     recipe, network = lesson.recipe, state.network
     assert isinstance(network, Network)
     network.train()
+    if lesson.given:
+        hold_still(network)
+    rate = rate_at(state.step, recipe.training)
     for group in state.optimiser.param_groups:
-        group["lr"] = rate_at(state.step, recipe.training)
+        group["lr"] = paced(group, rate, state.step)
     state.optimiser.zero_grad(set_to_none=True)
     total = 0.0
     for part in range(recipe.training.accumulate):
@@ -220,11 +226,8 @@ def predicted(
     return np.concatenate(parts)
 
 
-def _optimiser(network: nn.Module, training: TrainingRecipe) -> torch.optim.Optimizer:
-    """Weights are drawn back; biases and scales are not."""
-    drawn_back = [one for one in network.parameters() if one.ndim > 1]
-    free = [one for one in network.parameters() if one.ndim <= 1]
-    groups = [{"params": drawn_back, "weight_decay": training.weight_decay}, {"params": free, "weight_decay": 0.0}]
+def _optimiser(network: nn.Module, given: frozenset[str], training: TrainingRecipe) -> torch.optim.Optimizer:
+    groups = groups_of(network, given, training)
     if training.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9, nesterov=True, fused=True)
     return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)

@@ -20,6 +20,7 @@ from isocenter.learning.models._shared import Combine, Ensemble, InputForm, Netw
 from isocenter.learning.training.batches import Material
 from isocenter.learning.training.log import Log
 from isocenter.learning.training.loop import CLOCK, Judge, Lesson, Loss, predicted, train
+from isocenter.learning.weights import Tensors, lay_in
 from isocenter.pathway import tasks
 from isocenter.pathway.tasks._shared import Task, case_weights
 from isocenter.pathway.views import MIRRORED
@@ -63,6 +64,7 @@ class School:
         log: where looks are written down.
         seconds: between checkpoints.
         data: names what the material is made of.
+        weights: that networks begin with; none to begin from chance.
     """
 
     material: Material
@@ -76,6 +78,7 @@ class School:
     log: Log
     seconds: float = CLOCK
     data: str = ""
+    weights: Tensors | None = None
 
 
 def train_members(school: School, progress: Progress) -> Trained:
@@ -116,6 +119,12 @@ def _taught(school: School, number: int, progress: Progress) -> Network:
     recipe, part = school.recipe, school.parts[number]
     torch.manual_seed(int(np.random.default_rng([recipe.seed, number, 2]).integers(2**62)))
     network = build_model(recipe.model, input_form(recipe), school.outputs)
+    given: frozenset[str] = frozenset()
+    if school.weights is not None:
+        taken = lay_in(network, school.weights, member=number)
+        given = taken.body
+        if number == 0:
+            progress.say(str(taken))
     lesson = Lesson(
         material=school.material,
         learned=part.learned,
@@ -128,6 +137,7 @@ def _taught(school: School, number: int, progress: Progress) -> Network:
         log=school.log,
         seconds=school.seconds,
         data=school.data,
+        given=given,
     )
     return train(network, lesson, progress)
 

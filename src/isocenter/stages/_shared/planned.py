@@ -26,6 +26,7 @@ from isocenter.learning.planning.overrides import overridden
 from isocenter.learning.planning.rules import Pace, plan
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.pathway.preparation import Preparation, fit_steps
+from isocenter.stages._shared.beginning import network_of, with_digest
 from isocenter.stages._shared.material import task_named
 
 SAMPLED = 200
@@ -45,10 +46,10 @@ def planned(
     known = known.model_copy(update={"machine": with_gpu(known.machine)})
     # What is set by hand decides how fast it goes, too.
     timed = None if pace is None else lambda recipe: pace(overridden(recipe, wishes.set))
-    draft = overridden(plan(known, wishes, pace=timed), wishes.set)
+    draft = overridden(plan(known, wishes, pace=timed, begun=network_of(wishes.weights)), wishes.set)
     checked_settings(draft.model)
     task_named(draft.task)
-    return known, learned_from(cohort, draft, progress)
+    return known, learned_from(cohort, with_digest(draft, cohort, progress), progress)
 
 
 def learned_from(cohort: Cohort, recipe: Recipe, progress: Progress) -> Recipe:
