@@ -58,6 +58,12 @@ def test_weights_of_the_same_names_are_taken(tmp_path: Path, wrapped: Any, dimen
     assert torch.equal(ours(pixels)[0], network(dimensions=dimensions, seed=1)(pixels)[0])
 
 
+def test_what_has_no_place_is_told() -> None:
+    taken = lay_in(network(), {**theirs(), "layer1.0.downsample.0.bias": torch.zeros(8)})
+    assert taken.unused == ("layer1.0.downsample.0.bias",)
+    assert "no place for layer1.0.downsample.0.bias" in str(taken)
+
+
 def test_safetensors_are_read_and_other_files_refused(tmp_path: Path) -> None:
     save_file(theirs(), tmp_path / "weights.safetensors")
     assert set(read_weights(tmp_path / "weights.safetensors")) == set(theirs())

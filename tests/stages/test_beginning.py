@@ -77,7 +77,7 @@ def test_a_model_brings_its_network_along(cohort: Path, first: Run, tmp_path: Pa
     assert recipe.model.weights == str(first.folder)
     assert recipe.model.weights_sha256
     assert "begins with" in recipe.reasons["model.name"]
-    assert any("arrays were taken" in one for one in told.messages)
+    assert any("arrays are taken" in one for one in told.messages)
     before, after = weights(first), weights(run)
     assert before.keys() == after.keys()
     # What is kept is kept to the bit, and the head learns.

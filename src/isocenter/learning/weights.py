@@ -42,20 +42,26 @@ class Taken:
         names: of the network's weights that were filled.
         adapted: of those, the ones that were made for another number of channels.
         left: of the network's weights that are left to chance.
+        unused: of the given weights, which the network has no place for.
         body: of those that were filled, all but the head's, which always learns as fast as it can.
     """
 
     names: frozenset[str]
     adapted: tuple[str, ...]
     left: tuple[str, ...]
+    unused: tuple[str, ...]
     body: frozenset[str]
 
     def __str__(self) -> str:
         """In a sentence."""
-        told = f"Weights: {len(self.names)} arrays were taken"
+        told = [f"{len(self.names)} arrays are taken"]
         if self.adapted:
-            told += f", {listed(self.adapted)} adapted to the channels"
-        return f"{told}; {listed(self.left, most=4)} begin from chance." if self.left else f"{told}."
+            told.append(f"{listed(self.adapted)} adapted to the channels")
+        if self.left:
+            told.append(f"{listed(self.left, most=4)} begin from chance")
+        if self.unused:
+            told.append(f"no place for {listed(self.unused, most=4)}")
+        return f"Weights: {'; '.join(told)}."
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -117,7 +123,8 @@ def lay_in(network: Network, given: Tensors, *, member: int = 0) -> Taken:
             own[name].copy_(value)
     left = tuple(name for name in own if name not in filled and not name.startswith(OWN))
     names = frozenset(filled)
-    return Taken(names=names, adapted=tuple(adapted), left=left, body=names - last)
+    unused = tuple(name for name in named if name not in own)
+    return Taken(names=names, adapted=tuple(adapted), left=left, unused=unused, body=names - last)
 
 
 def _require_enough(network: Network, filled: Tensors, unlike: list[str], named: Tensors) -> None:
