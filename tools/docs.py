@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from docs_learning import explainers_page, metrics_page, models_page, recipe_page, steps_page, tasks_page
+from docs_learning import (
+    explainers_page,
+    features_page,
+    metrics_page,
+    models_page,
+    recipe_page,
+    steps_page,
+    tasks_page,
+)
 from docs_parts import made_page, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -211,6 +219,7 @@ def _ranked(shelf: Any) -> list[tuple[str, str]]:
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "explainers.md": explainers_page,
+    "features.md": features_page,
     "formats.md": formats_page,
     "layouts.md": layouts_page,
     "metrics.md": metrics_page,

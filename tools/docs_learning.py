@@ -1,4 +1,4 @@
-"""The reference pages of learning: recipe, preparation steps, models, tasks, metrics, explainers and runtimes."""
+"""The reference pages of learning: recipe, steps, features, models, tasks, metrics, explainers and runtimes."""
 
 from __future__ import annotations
 
@@ -55,6 +55,20 @@ def steps_page() -> str:
         "training cases when the recipe is made, and stands in the recipe from then on. `isocenter list steps` prints\n"
         "this list.",
         *_sections(prepare, "STEP"),
+    )
+
+
+def features_page() -> str:
+    """Every family of features with its settings."""
+    from isocenter.pathway import features
+
+    return made_page(
+        "Features",
+        "What is measured of an image before any learning. A column is named for its family and its number, such as\n"
+        "`statistics.mean`; with several channels for the channel too, and in volumes, where pictures are measured,\n"
+        "for the plane. With a mask, what lies inside it is measured; of an empty one every number is 0.\n"
+        "`isocenter list features` prints this list.",
+        *_sections(features, "FEATURES"),
     )
 
 

@@ -53,10 +53,30 @@ class InputRecipe(_Part):
     missing: bool = False
     """Whether a case may lack channels: some are then blanked in training, and an empty channel stands for none."""
 
+    features: dict[str, dict[str, Any]] = {}
+    """What is measured of each prepared image and given to the model in place of its pixels: families with settings."""
+    measured: int = Field(default=0, ge=0)
+    """How many numbers that makes."""
+
     @property
     def dimensions(self) -> int:
         """2 for images, 3 for volumes."""
         return len(self.shape)
+
+    @property
+    def array_shape(self) -> tuple[int, ...]:
+        """The form of a prepared image: channels, [slices,] rows, columns."""
+        return (len(self.channels), *self.shape)
+
+    @property
+    def given_shape(self) -> tuple[int, ...]:
+        """The form of what a model is given of one case: a prepared image, or a row of features."""
+        return (1, 1, self.measured) if self.features else self.array_shape
+
+    @property
+    def given_type(self) -> str:
+        """The kind of number that a model is given."""
+        return "float32" if self.features else self.stored
 
 
 class ModelRecipe(_Part):
@@ -69,7 +89,7 @@ class ModelRecipe(_Part):
     members: int = Field(default=1, ge=1, le=20)
     """How many are trained and averaged."""
     weights: str | None = None
-    """What a network begins with: a file or address of weights, a model file or a run; from chance where none is given."""
+    """What a network begins with: a file or address of weights, a model file or a run; null to begin from chance."""
     weights_sha256: str | None = None
     """What those weights were when the plan was made; other ones are refused."""
 

@@ -46,6 +46,12 @@ def listed(names: Sequence[str], *, most: int = 8) -> str:
     return "".join(names)
 
 
+def separated(given: Any) -> tuple[str, ...]:
+    """Names that were given one by one, or several at a time with commas between them."""
+    several = [given] if isinstance(given, str) else given or ()
+    return tuple(name.strip() for one in several for name in str(one).split(",") if name.strip())
+
+
 def sized(count: float) -> str:
     """Bytes as `3.2 MB`."""
     for unit in ("B", "kB", "MB", "GB"):

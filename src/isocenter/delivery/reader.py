@@ -23,6 +23,7 @@ from isocenter.delivery.modelfile.package import GRAPH, HEAD, INT8, Package
 from isocenter.delivery.runtimes._shared import Runtime, Session
 from isocenter.pathway import decide, tasks
 from isocenter.pathway.entrance import Entrance
+from isocenter.pathway.given import given_to_model
 from isocenter.pathway.preparation import Prepared
 from isocenter.pathway.tasks._shared import Floats, Task
 from isocenter.pathway.views import MIRRORED
@@ -64,7 +65,8 @@ class Reader:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What `run` can give; without `features` there are no maps and without `embedding` no similar cases."""
-        return self._session.outputs
+        given = self._session.outputs
+        return tuple(name for name in given if name != "features") if self.package.recipe.input.features else given
 
     @property
     def key(self) -> str:
@@ -96,7 +98,7 @@ class Reader:
 
     def run(self, pixels: NDArray[Any]) -> Answer:
         """Logits, features and embedding of one batch, plain view; an output that the graph lacks is absent."""
-        return self._session(pixels, self.outputs)
+        return self._session(given_to_model(pixels, self.package.recipe.input), self.outputs)
 
     def head(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of features: the graph after the last map."""
@@ -142,7 +144,8 @@ class Reader:
         parts = []
         for start in range(0, len(pixels), self.batch):
             part = pixels[start : start + self.batch]
-            parts.append(self._session(part if mirrored is None else np.flip(part, mirrored))["logits"])
+            part = part if mirrored is None else np.flip(part, mirrored)
+            parts.append(self._session(given_to_model(part, self.package.recipe.input))["logits"])
         return np.concatenate(parts) if parts else np.zeros((0, self._task.outputs(self.package.recipe)), np.float32)
 
 

@@ -49,4 +49,7 @@ def checked_settings(recipe: ModelRecipe) -> ModelSettings:
 def input_form(recipe: Recipe) -> InputForm:
     """The form of a recipe's input."""
     given = recipe.input
+    if given.features:
+        # Features have scales of their own, which whatever learns from rows standardises one by one.
+        return InputForm(channels=1, shape=given.given_shape[1:], mean=(0.0,), deviation=(1.0,))
     return InputForm(channels=len(given.channels), shape=given.shape, mean=given.mean, deviation=given.deviation)

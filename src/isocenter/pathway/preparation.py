@@ -73,7 +73,7 @@ class Preparation:
         image, missing = assembled(channels, self._wanted.channels)
         for one in together:
             image = one.step.apply(image, one.settings)
-        expected = (len(self._wanted.channels), *self._wanted.shape)
+        expected = self._wanted.array_shape
         if image.array.shape != expected:
             raise UsageError(
                 f"A prepared image must have the shape {expected}, got {image.array.shape}",

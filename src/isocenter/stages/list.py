@@ -13,11 +13,12 @@ from isocenter.data import archives, formats, layouts
 from isocenter.delivery import runtimes
 from isocenter.evidence import explainers, metrics
 from isocenter.learning import models
-from isocenter.pathway import prepare, tasks
+from isocenter.pathway import features, prepare, tasks
 
 KINDS: dict[str, ModuleType] = {
     "archives": archives,
     "explainers": explainers,
+    "features": features,
     "formats": formats,
     "layouts": layouts,
     "metrics": metrics,
@@ -32,7 +33,7 @@ class ListSettings(Settings):
     """Which kind to list."""
 
     kind: Subject[str | None] = None
-    """archives, explainers, formats, layouts, metrics, models, runtimes, steps or tasks; all of them unless given."""
+    """archives, explainers, features, formats, layouts, metrics, models, runtimes, steps or tasks; all unless given."""
 
 
 class Entry(BaseModel):

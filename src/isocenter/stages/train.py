@@ -46,6 +46,7 @@ from isocenter.learning.training.forecast import Forecast, fitting, probe, steps
 from isocenter.learning.training.log import Log, read_log
 from isocenter.learning.training.members import Part, School, Trained, train_members
 from isocenter.pathway.decide import Decision, unweighted
+from isocenter.pathway.given import given_to_model
 from isocenter.pathway.tasks._shared import LossSettings, Task
 from isocenter.stages._shared.beginning import weights_of
 from isocenter.stages._shared.deciding import Judged, decided, judge_of, require_decidable, unmet, validated
@@ -120,7 +121,7 @@ class _Training:
         start = unweighted(start, weights)
         loss = LossSettings(class_weights=weights, smoothing=recipe.training.smoothing)
         school = School(
-            material=Material(pixels=lot.pixels, targets=targets),
+            material=Material(pixels=given_to_model(lot.pixels, recipe.input, self.progress), targets=targets),
             parts=parts,
             recipe=recipe,
             outputs=task.outputs(recipe),

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from isocenter.core.errors import UsageError
+from isocenter.learning.attention import Attention, BlockAttention, SelfAttention, SqueezeExcitation
 from isocenter.learning.convolution import Convolution
-from isocenter.learning.models._shared import InputForm
+from isocenter.learning.models._shared import InputForm, count_parameters
 from isocenter.learning.models.cnn import CNN, CNNSettings, Pyramid, map_extents
 
 IMAGE = InputForm(channels=1, shape=(20, 17), mean=(0.0,), deviation=(1.0,))
@@ -30,6 +31,9 @@ VOLUME = InputForm(channels=2, shape=(9, 12, 10), mean=(0.0, 0.0), deviation=(1.
         {"head": "average"},
         {"head": "pyramid", "levels": (1, 3), "pooling": "average"},
         {"head": "pyramid", "hidden": 0},
+        {"attention": "squeeze"},
+        {"attention": "cbam", "batch_normalisation": False},
+        {"attention": "self", "head": "average"},
     ],
 )
 def test_every_setting_gives_a_network_that_answers(settings: dict[str, Any], form: InputForm) -> None:
@@ -85,3 +89,33 @@ def test_too_small_an_input_is_refused_with_a_remedy(
         CNN(CNNSettings(**settings), form, 2)
     assert any(part in refused.value.why for part in why.split("|"))
     assert remedy in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "added"),
+    [
+        ("none", [None, None]),
+        ("squeeze", [SqueezeExcitation, SqueezeExcitation]),
+        ("cbam", [BlockAttention, BlockAttention]),
+        ("self", [None, SelfAttention]),
+    ],
+)
+def test_attention_stands_after_each_stage_and_self_after_the_last(
+    kind: Attention, added: list[type[nn.Module] | None]
+) -> None:
+    network = CNN(CNNSettings(attention=kind), IMAGE, 10)
+    stage = [Convolution, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
+    wanted = [part for layer in added for part in [*stage, *([layer] if layer else [])]]
+    assert [type(part) for part in network.stages] == wanted
+
+
+@pytest.mark.parametrize("form", [IMAGE, VOLUME], ids=["image", "volume"])
+def test_attention_adds_as_many_parameters_as_it_must(form: InputForm) -> None:
+    counts = {
+        kind: count_parameters(CNN(CNNSettings.model_validate({"kernels": (32, 160), "attention": kind}), form, 2))
+        for kind in ("none", "squeeze", "cbam", "self")
+    }
+    squeeze = (2 * 32 * 8 + 8 + 32) + (2 * 160 * 10 + 10 + 160)
+    assert counts["squeeze"] - counts["none"] == squeeze
+    assert counts["cbam"] - counts["none"] == squeeze + 2 * 2 * 7**form.dimensions
+    assert counts["self"] - counts["none"] == 4 * (160**2 + 160) + 2 * 160 + 1

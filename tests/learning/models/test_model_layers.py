@@ -16,11 +16,15 @@ from isocenter.learning.models._shared import (
     Activation,
     Combine,
     Ensemble,
+    Grid,
     InputForm,
     Network,
+    Stacked,
     activation_layer,
+    cells_for,
     combined,
     count_parameters,
+    halving,
     initialise,
     layers,
 )
@@ -121,3 +125,37 @@ def test_signals_neither_fade_nor_grow_with_depth(activation: Activation) -> Non
     initialise(network, activation)
     said: Tensor = network(torch.randn(64, 256))
     assert 0.1 < float(said.square().mean().sqrt().detach()) < 3.0
+
+
+@pytest.mark.parametrize(
+    ("extents", "cells"), [((5, 6), (5, 4)), ((7, 3), (2, 5)), ((4, 5, 3), (3, 5, 1)), ((2, 7, 7), (2, 7, 7))]
+)
+def test_a_grid_is_averaged_as_adaptive_pooling_does(extents: tuple[int, ...], cells: tuple[int, ...]) -> None:
+    features = torch.rand(2, 3, *extents)
+    adaptive = nn.functional.adaptive_avg_pool2d if len(extents) == 2 else nn.functional.adaptive_avg_pool3d
+    assert torch.allclose(Grid(cells, extents)(features), adaptive(features, cells), atol=1e-6)
+
+
+def test_a_grid_has_as_many_cells_as_asked_for_or_no_more_than_places() -> None:
+    assert cells_for((5, 9), 6, None) == (5, 6)
+    assert cells_for((2, 9, 3), 6, None) == (2, 3, 3)
+    assert cells_for((5, 9, 1), 6, 4) == (4, 4, 4)
+
+
+@pytest.mark.parametrize(("size", "window", "stride"), [(2, (2, 2, 1), (2, 2, 1)), (3, (3, 1, 1), (2, 1, 1))])
+def test_an_axis_is_halved_where_two_places_stay(
+    size: int, window: tuple[int, int, int], stride: tuple[int, int, int]
+) -> None:
+    volume = InputForm(channels=1, shape=(9, 4, 3), mean=(0.0,), deviation=(1.0,))
+    pooling, left = halving(layers(volume), volume.shape, size)
+    given = torch.rand(2, 1, 9, 4, 3)
+    wanted = nn.functional.max_pool3d(given, window, stride)
+    assert torch.equal(pooling(given), wanted)
+    assert left == wanted.shape[2:]
+
+
+def test_a_stack_names_its_layers_as_torchvision_does() -> None:
+    network = Stacked(FORM, [nn.Conv2d(2, 4, 3), nn.ReLU()])
+    own = [key for key in network.state_dict() if not key.startswith("normalise.")]
+    assert own == ["features.0.weight", "features.0.bias"]
+    assert network.get_submodule("features.1") is network.features[1]

@@ -23,18 +23,19 @@ from isocenter.learning.models._shared import InputForm, Model, Network, count_p
 
 NAMES = registry.names(models)
 NARROW: dict[str, dict[str, Any]] = {
-    "alexnet": {"width": 0.1, "hidden": 32},
+    "alexnet": {"width": 0.1, "hidden": 128},
     "boosting": {"trees": 10, "smallest_leaf": 1},
     "cnn": {"kernels": (4, 8), "hidden": 16},
     "decision_tree": {"smallest_leaf": 1},
     "forest": {"trees": 10, "smallest_leaf": 1},
     "densenet": {"growth": 4, "initial": 8, "blocks": (2, 2)},
-    "efficientnet": {"width": 0.25, "depth": 0.25, "dropout": 0.0},
-    "googlenet": {"width": 8},
+    "efficientnet": {"width": 0.25, "blocks": (2,), "dropout": 0.0},
+    "googlenet": {"width": 8, "blocks": (1, 1, 1)},
     "mlp": {"hidden": (16, 8)},
     "neighbours": {"neighbours": 1},
     "resnet": {"width": 8, "stages": (1, 1)},
     "vgg": {"width": 8},
+    "vit": {"width": 16, "depth": 2, "heads": 2},
     "wide_resnet": {"depth": 10, "widen": 1},
 }
 """Settings with which a model is quick; a model that is not named here is tested as it comes."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from isocenter.learning.models._shared import InputForm, count_parameters
-from isocenter.learning.models.resnet import BasicBlock, ResNet, ResNetSettings, Stem, stem_for
+from isocenter.learning.attention import Attention, attention_layer
+from isocenter.learning.models._shared import InputForm, Stem, count_parameters, layers, stem_for
+from isocenter.learning.models.resnet import BasicBlock, Bottleneck, ResNet, ResNetSettings
 
 COUNTS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 PARAMETERS = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032}
@@ -119,3 +120,53 @@ def test_dropout_leaves_the_embedding_alone() -> None:
     network.dropout.train()
     features = torch.rand(2, 32, 2, 2)
     assert torch.allclose(network.head(features)[1], features.mean((2, 3)))
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("kind", ["squeeze", "cbam"])
+@pytest.mark.parametrize(("depth", "channels"), [(18, (64, 64, 128)), (50, (256, 256, 512))])
+def test_each_block_weighs_what_it_adds(
+    depth: int, channels: tuple[int, ...], kind: Attention, dimensions: int
+) -> None:
+    form = form_of(*[8] * dimensions)
+    settings = {"depth": depth, "stages": (2, 1)}
+    plain = ResNet(ResNetSettings.model_validate(settings), form, 2)
+    network = ResNet(ResNetSettings.model_validate({**settings, "attention": kind}), form, 2)
+    own = {key for key in network.state_dict() if ".attention." not in key}
+    assert own == set(plain.state_dict())
+    wanted = 0
+    for width in channels:
+        narrow = max(width // 16, 8)
+        wanted += 2 * width * narrow + narrow + width + (2 * 7**dimensions if kind == "cbam" else 0)
+    assert count_parameters(network) - count_parameters(plain) == wanted
+
+
+def test_a_block_is_weighed_before_its_shortcut_is_added() -> None:
+    kinds = layers(form_of(8, 8))
+    for kind in (BasicBlock, Bottleneck):
+        width = 4 * kind.expansion
+        attention = attention_layer("squeeze", width, 2)
+        block = kind(kinds, width, 4, stride=1, window=None, attention=attention).eval()
+        given = torch.rand(2, width, 8, 8)
+        seen: list[Tensor] = []
+        block.last.register_forward_hook(lambda _, __, normalised, seen=seen: seen.append(normalised))
+        answer = block(given)
+        assert torch.allclose(answer, (attention(seen[0]) + given).relu())
+
+
+@pytest.mark.parametrize(
+    ("stages", "after"), [((1, 2, 1, 1), {3: 64, 4: 128}), ((2, 1), {1: 16, 2: 32}), ((1,), {1: 16})]
+)
+def test_places_gather_from_one_another_after_the_last_two_stages(
+    stages: tuple[int, ...], after: dict[int, int]
+) -> None:
+    plain = ResNet(ResNetSettings(width=16, stages=stages), form_of(16, 16), 2)
+    network = ResNet(ResNetSettings(width=16, stages=stages, attention="self"), form_of(16, 16), 2)
+    added = {key for key in network.state_dict() if key not in plain.state_dict()}
+    assert {key.split(".")[0] for key in added} == {f"layer{stage}" for stage in after}
+    assert {int(key.split(".")[1]) for key in added} == {stages[stage - 1] for stage in after}
+    wanted = sum(4 * (width**2 + width) + 2 * width + 1 for width in after.values())
+    assert count_parameters(network) - count_parameters(plain) == wanted
+    network.load_state_dict(plain.state_dict(), strict=False)
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(network.eval()(images)[0], plain.eval()(images)[0])

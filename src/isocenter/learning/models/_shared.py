@@ -9,7 +9,7 @@ first and never need the network again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
@@ -26,6 +26,15 @@ Combine = Literal["softmax", "sigmoid", "mean"]
 
 Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh"]
 """What makes a layer more than a weighted sum."""
+
+Pooling = Literal["max", "average"]
+"""Whether the largest or the average of several values is kept."""
+
+Stem = Literal["small", "medium", "large"]
+"""How soon an image is made smaller: not at all, by 2, by 4."""
+
+SHRINKS: dict[Stem, int] = {"small": 1, "medium": 2, "large": 4}
+"""By how much a stem makes an image smaller."""
 
 
 class ModelSettings(BaseModel):
@@ -77,6 +86,22 @@ class Network(nn.Module):
         features = self.features(self.normalise(pixels))
         logits, embedding = self.head(features)
         return logits, features, embedding
+
+
+class Stacked(Network):
+    """The base of networks whose last map comes from one stack of layers, under the names that torchvision gives them.
+
+    `features` is the stack itself, so that weights are named `features.0.weight` and so on.
+    """
+
+    def __init__(self, form: InputForm, stack: Iterable[nn.Module]) -> None:
+        super().__init__(form)
+        self.add_module("features", nn.Sequential(*stack))
+
+    @property
+    def features(self) -> nn.Sequential:
+        """The stack; called, it gives the last feature map."""
+        return cast(nn.Sequential, self.__getattr__("features"))
 
 
 class Normalise(nn.Module):
@@ -132,6 +157,7 @@ class Model:
         dimensions: of the inputs that it can take.
         build: settings, input form and number of outputs -> a `Network`, or an object that fits `Estimator`.
         gains_by_half: whether it learns faster in half precision, where a machine has instructions for it.
+        takes_rows: whether a network can learn from a row of features, in which nothing lies beside anything.
     """
 
     kind: Literal["network", "estimator"]
@@ -139,6 +165,7 @@ class Model:
     dimensions: tuple[int, ...] = (2, 3)
     build: Callable[[Any, InputForm, int], Any]
     gains_by_half: bool = True
+    takes_rows: bool = False
 
 
 class Ensemble(Network):
@@ -209,6 +236,29 @@ def layers(form: InputForm) -> Layers:
     return _LAYERS[form.dimensions]
 
 
+def stem_for(shape: tuple[int, ...]) -> Stem:
+    """How soon an input is made smaller: the larger it is, the sooner.
+
+    An image goes by its smaller extent. A volume costs what an image of more than twice its extent costs, and its
+    largest extent counts, because a few slices do not make a fine grid of many rows and columns cheap.
+    """
+    extent = min(shape) if len(shape) == 2 else 2 * max(shape)
+    if extent <= 64:
+        return "small"
+    return "medium" if extent <= 128 else "large"
+
+
+def first_convolution(kinds: Layers, channels: int, width: int, stem: Stem) -> nn.Conv2d | nn.Conv3d:
+    """The convolution that an image meets first; with the stem `large`, a pooling that halves is to follow."""
+    kernel, stride = {"large": (7, 2), "medium": (3, 2), "small": (3, 1)}[stem]
+    return kinds.convolution(channels, width, kernel, stride=stride, padding=kernel // 2, bias=False)
+
+
+def fewer(extents: tuple[int, ...], step: int) -> tuple[int, ...]:
+    """Extents of a map of which only every so many places are kept."""
+    return tuple(-(-extent // step) for extent in extents)
+
+
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
@@ -237,6 +287,54 @@ def initialise(network: nn.Module, activation: Activation = "relu") -> None:
                 nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+class Grid(nn.Module):
+    """A map pooled to a grid of fixed cells, whatever its extents."""
+
+    def __init__(self, cells: tuple[int, ...], extents: tuple[int, ...], pooling: Pooling = "average") -> None:
+        super().__init__()
+        self.cells, self.extents, self.pooling = cells, extents, pooling
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The grid (batch, channels, cells...) of a map."""
+        # One axis after the other, because the cells are rectangles: the same numbers as cell by cell, from far fewer
+        # operations. Adaptive pooling layers cannot be exported where cells differ in extent.
+        for axis, (count, extent) in enumerate(zip(self.cells, self.extents, strict=True), start=2):
+            if count == extent:
+                continue
+            cells = []
+            for cell in range(count):
+                first, end = cell * extent // count, -(-(cell + 1) * extent // count)
+                part = features.narrow(axis, first, end - first)
+                cells.append(part.amax(axis) if self.pooling == "max" else part.mean(axis))
+            features = torch.stack(cells, axis)
+        return features
+
+
+def cells_for(extents: tuple[int, ...], usual: int, asked: int | None) -> tuple[int, ...]:
+    """Cells of the grid that dense layers see: as many as were asked for, or else no more than the map has places.
+
+    Up to `usual` along each axis of an image, and 3 of a volume, whose 27 cells come near the 36 or 49 of an image.
+    """
+    if asked is not None:
+        return (asked,) * len(extents)
+    return tuple(min(extent, usual if len(extents) == 2 else 3) for extent in extents)
+
+
+def halving(kinds: Layers, extents: tuple[int, ...], size: int) -> tuple[nn.Module, tuple[int, ...]]:
+    """The largest of each `size` places along every axis of which that leaves half, but two places or more.
+
+    An axis that is too short stays as it is, so that a small map is halved less often and can still say where.
+
+    Returns:
+        The layer, and the extents that it leaves.
+    """
+    halves = [(extent - size) // 2 + 1 for extent in extents]
+    window = tuple(size if half > 1 else 1 for half in halves)
+    stride = tuple(2 if half > 1 else 1 for half in halves)
+    left = tuple(half if half > 1 else extent for half, extent in zip(halves, extents, strict=True))
+    return kinds.largest(window, stride=stride), left
 
 
 def average_over_places(features: Tensor) -> Tensor:

@@ -14,12 +14,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from isocenter.core.errors import UsageError
+from isocenter.learning.attention import Attention, attention_layer
 from isocenter.learning.models._shared import (
     Activation,
+    Grid,
     InputForm,
     Model,
     ModelSettings,
     Network,
+    Pooling,
     activation_layer,
     initialise,
     layers,
@@ -27,8 +30,6 @@ from isocenter.learning.models._shared import (
 
 POOL = 2
 """Each stage halves the map."""
-
-Pooling = Literal["max", "average"]
 
 
 class CNNSettings(ModelSettings):
@@ -48,6 +49,9 @@ class CNNSettings(ModelSettings):
     """Whether the largest or the average of neighbouring values is kept."""
     batch_normalisation: bool = True
     """Whether each map is brought to mean 0 and deviation 1 over a batch before its activation."""
+    attention: Attention = "none"
+    """What is weighted after each stage: channels (`squeeze`), channels and places (`cbam`); or whether each place
+    gathers from all others after the last stage (`self`), where they are few and have seen most."""
     head: Literal["flatten", "average", "pyramid"] = "flatten"
     """What the dense layers see: every place, the average of each map, or coarse to fine grids of each map."""
     levels: tuple[int, ...] = Field(default=(1, 2, 4), min_length=1)
@@ -68,12 +72,15 @@ class CNN(Network):
         pool = kinds.largest if settings.pooling == "max" else kinds.average
         channels = form.channels
         stages: list[nn.Module] = []
-        for width in settings.kernels:
+        for number, width in enumerate(settings.kernels):
             kernel = (settings.kernel_size, settings.stride, _padding(settings))
             stages.append(kinds.convolution(channels, width, *kernel, bias=not settings.batch_normalisation))
             if settings.batch_normalisation:
                 stages.append(kinds.normalisation(width))
             stages += [activation_layer(settings.activation), pool(POOL)]
+            last = number == len(settings.kernels) - 1
+            if settings.attention in ("squeeze", "cbam") or (settings.attention == "self" and last):
+                stages.append(attention_layer(settings.attention, width, form.dimensions))
             channels = width
         self.stages = nn.Sequential(*stages)
         self.summary, cells = _summary(settings, extents)
@@ -104,24 +111,11 @@ class Pyramid(nn.Module):
 
     def __init__(self, levels: tuple[int, ...], extents: tuple[int, ...], pooling: Pooling) -> None:
         super().__init__()
-        self.levels, self.extents, self.pooling = levels, extents, pooling
+        self.grids = nn.ModuleList(Grid((level,) * len(extents), extents, pooling) for level in levels)
 
     def forward(self, features: Tensor) -> Tensor:
         """One row of numbers for each case."""
-        grids = [self._grid(features, level).flatten(1) for level in self.levels]
-        return torch.cat(grids, dim=1)
-
-    def _grid(self, features: Tensor, level: int) -> Tensor:
-        # One axis after the other, because the cells are rectangles: the same numbers as cell by cell, from far fewer
-        # operations. Adaptive pooling layers cannot be exported where cells differ in extent.
-        for axis, extent in enumerate(self.extents, start=2):
-            cells = []
-            for cell in range(level):
-                first, end = cell * extent // level, -(-(cell + 1) * extent // level)
-                part = features.narrow(axis, first, end - first)
-                cells.append(part.amax(axis) if self.pooling == "max" else part.mean(axis))
-            features = torch.stack(cells, axis)
-        return features
+        return torch.cat([grid(features).flatten(1) for grid in self.grids], dim=1)
 
 
 def map_extents(settings: CNNSettings, form: InputForm) -> tuple[int, ...]:

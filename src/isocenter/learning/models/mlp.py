@@ -62,4 +62,4 @@ def build(settings: MLPSettings, form: InputForm, outputs: int) -> Network:
     return MLP(settings, form, outputs)
 
 
-MODEL = Model(kind="network", settings=MLPSettings, build=build, gains_by_half=False)
+MODEL = Model(kind="network", settings=MLPSettings, build=build, gains_by_half=False, takes_rows=True)

@@ -12,20 +12,28 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from isocenter.learning.attention import Attention, attention_layer
 from isocenter.learning.models._shared import (
+    SHRINKS,
     InputForm,
     Layers,
     Model,
     ModelSettings,
     Network,
+    Stem,
     average_over_places,
+    fewer,
+    first_convolution,
     initialise,
     layers,
+    stem_for,
 )
 
-Stem = Literal["small", "medium", "large"]
 Window = tuple[int, ...] | None
 """Extents over which a shortcut averages where it halves the map; None to leave out instead."""
+
+COARSE = 2
+"""Last stages after which places gather from one another: far enough on to know what they show, and few."""
 
 
 class ResNetSettings(ModelSettings):
@@ -43,6 +51,9 @@ class ResNetSettings(ModelSettings):
     """Blocks of each stage, where they shall differ from those of `depth`."""
     zero_last: bool = True
     """Begin with blocks that hand on what they were given, which steadies the first steps."""
+    attention: Attention = "none"
+    """What is weighted in each block before its shortcut is added: channels (`squeeze`), channels and places (`cbam`);
+    or whether each place gathers from all others after the last two stages (`self`)."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the embedding that is blanked while training."""
 
@@ -52,13 +63,16 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, kinds: Layers, given: int, width: int, *, stride: int, window: Window) -> None:
+    def __init__(
+        self, kinds: Layers, given: int, width: int, *, stride: int, window: Window, attention: nn.Module
+    ) -> None:
         super().__init__()
         self.conv1 = kinds.convolution(given, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = kinds.normalisation(width)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = kinds.convolution(width, width, 3, padding=1, bias=False)
         self.bn2 = kinds.normalisation(width)
+        self.attention = attention
         self.downsample = _downsample(kinds, given, width, stride=stride, window=window)
 
     @property
@@ -69,7 +83,7 @@ class BasicBlock(nn.Module):
     def forward(self, given: Tensor) -> Tensor:
         """Add what two convolutions see to what was given."""
         seen = self.relu(self.bn1(self.conv1(given)))
-        seen = self.bn2(self.conv2(seen))
+        seen = self.attention(self.bn2(self.conv2(seen)))
         kept = given if self.downsample is None else self.downsample(given)
         answer: Tensor = self.relu(seen + kept)
         return answer
@@ -80,7 +94,9 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, kinds: Layers, given: int, width: int, *, stride: int, window: Window) -> None:
+    def __init__(
+        self, kinds: Layers, given: int, width: int, *, stride: int, window: Window, attention: nn.Module
+    ) -> None:
         super().__init__()
         wide = width * self.expansion
         self.conv1 = kinds.convolution(given, width, 1, bias=False)
@@ -89,6 +105,7 @@ class Bottleneck(nn.Module):
         self.bn2 = kinds.normalisation(width)
         self.conv3 = kinds.convolution(width, wide, 1, bias=False)
         self.bn3 = kinds.normalisation(wide)
+        self.attention = attention
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _downsample(kinds, given, wide, stride=stride, window=window)
 
@@ -101,7 +118,7 @@ class Bottleneck(nn.Module):
         """Add what three convolutions see to what was given."""
         seen = self.relu(self.bn1(self.conv1(given)))
         seen = self.relu(self.bn2(self.conv2(seen)))
-        seen = self.bn3(self.conv3(seen))
+        seen = self.attention(self.bn3(self.conv3(seen)))
         kept = given if self.downsample is None else self.downsample(given)
         answer: Tensor = self.relu(seen + kept)
         return answer
@@ -123,28 +140,31 @@ class ResNet(Network):
     def __init__(self, settings: ResNetSettings, form: InputForm, outputs: int) -> None:
         super().__init__(form)
         kinds = layers(form)
-        stem = stem_for(form.shape) if settings.stem == "auto" else settings.stem
-        kernel, stride = {"large": (7, 2), "medium": (3, 2), "small": (3, 1)}[stem]
-        self.conv1 = kinds.convolution(
-            form.channels, settings.width, kernel, stride=stride, padding=kernel // 2, bias=False
-        )
+        stem: Stem = stem_for(form.shape) if settings.stem == "auto" else settings.stem
+        self.conv1 = first_convolution(kinds, form.channels, settings.width, stem)
         self.bn1 = kinds.normalisation(settings.width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool: nn.Module = kinds.largest(3, stride=2, padding=1) if stem == "large" else nn.Identity()
         block, counts = DEPTHS[settings.depth]
         self.stages: list[str] = []
-        extents = _fewer(form.shape, {"large": 4, "medium": 2, "small": 1}[stem])
+        extents = fewer(form.shape, SHRINKS[stem])
         given = settings.width
-        for number, count in enumerate(settings.stages or counts):
+        counts = settings.stages or counts
+        within = "none" if settings.attention == "self" else settings.attention
+        for number, count in enumerate(counts):
             step, width = 1 if number == 0 else 2, settings.width * 2**number
             window = tuple(min(step, extent) for extent in extents) if settings.shortcut == "average" else None
-            blocks: list[Block] = []
+            blocks: list[nn.Module] = []
             for place in range(count):
-                blocks.append(block(kinds, given, width, stride=1 if place else step, window=window))
+                attention = attention_layer(within, width * block.expansion, form.dimensions)
+                stride = 1 if place else step
+                blocks.append(block(kinds, given, width, stride=stride, window=window, attention=attention))
                 given = width * block.expansion
+            if settings.attention == "self" and number >= len(counts) - COARSE:
+                blocks.append(attention_layer(settings.attention, given, form.dimensions))
             self.stages.append(f"layer{number + 1}")
             self.add_module(self.stages[-1], nn.Sequential(*blocks))
-            extents = _fewer(extents, step)
+            extents = fewer(extents, step)
         self.dropout = nn.Dropout(settings.dropout)
         self.fc = nn.Linear(given, outputs)
         self._draw(zero_last=settings.zero_last)
@@ -167,23 +187,6 @@ class ResNet(Network):
         for part in self.modules():
             if zero_last and isinstance(part, BasicBlock | Bottleneck):
                 nn.init.zeros_(part.last.weight)
-
-
-def stem_for(shape: tuple[int, ...]) -> Stem:
-    """How soon an input is made smaller: the larger it is, the sooner.
-
-    An image goes by its smaller extent. A volume costs what an image of more than twice its extent costs, and its
-    largest extent counts, because a few slices do not make a fine grid of many rows and columns cheap.
-    """
-    extent = min(shape) if len(shape) == 2 else 2 * max(shape)
-    if extent <= 64:
-        return "small"
-    return "medium" if extent <= 128 else "large"
-
-
-def _fewer(extents: tuple[int, ...], step: int) -> tuple[int, ...]:
-    """Extents of a map of which only every so many places are kept."""
-    return tuple(-(-extent // step) for extent in extents)
 
 
 def _downsample(kinds: Layers, given: int, width: int, *, stride: int, window: Window) -> nn.Sequential | None:

@@ -20,6 +20,9 @@ from isocenter.learning.models._shared import InputForm, Model
 FOLDS = 3
 """Parts into which cases are divided to learn the scale of the logits."""
 
+FLATTEST = 0.05
+"""Logits for one width of the gap, at least: an order among cases is kept where nothing more is known."""
+
 
 class SVMSettings(RowSettings):
     """What can be set of a support vector machine."""
@@ -80,8 +83,8 @@ def _scale(how: dict[str, Any], given: Classed, side: Floats) -> tuple[float, fl
         model = SVC(**how).fit(given.numbers[taught], side[taught], sample_weight=given.shares[taught])
         far[judged] = model.decision_function(given.numbers[judged])
     line = LogisticRegression(C=len(side)).fit(far[:, None], side, sample_weight=given.shares)
-    # A gap that does not hold outside its cases says nothing, rather than the opposite.
-    return max(float(line.coef_[0, 0]), 0.0), float(line.intercept_[0])
+    # A gap that does not hold outside its cases is hardly believed, and never taken for its opposite.
+    return max(float(line.coef_[0, 0]), FLATTEST), float(line.intercept_[0])
 
 
 def _sums(learned: list[tuple[Any, float, float]], how: dict[str, Any]) -> nn.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from isocenter.learning.attention import Attention, attention_layer
 from isocenter.learning.models._shared import (
     InputForm,
     Layers,
@@ -29,6 +30,9 @@ class WideResNetSettings(ModelSettings):
     """How many times wider than 16, 32 and 64 channels."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of numbers that is blanked between the convolutions of a block while training."""
+    attention: Attention = "none"
+    """What is weighted in each block before its shortcut is added: channels (`squeeze`), channels and places (`cbam`);
+    or whether each place gathers from all others after the last stage (`self`): the ones before have many places."""
 
     @field_validator("depth")
     @classmethod
@@ -42,13 +46,16 @@ class WideResNetSettings(ModelSettings):
 class WideBlock(nn.Module):
     """Normalise, activate and look around, twice, and a shortcut."""
 
-    def __init__(self, kinds: Layers, given: int, width: int, *, stride: int, dropout: float) -> None:
+    def __init__(
+        self, kinds: Layers, given: int, width: int, *, stride: int, dropout: float, attention: nn.Module
+    ) -> None:
         super().__init__()
         self.bn1 = kinds.normalisation(given)
         self.conv1 = kinds.convolution(given, width, 3, stride=stride, padding=1, bias=False)
         self.bn2 = kinds.normalisation(width)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = kinds.convolution(width, width, 3, padding=1, bias=False)
+        self.attention = attention
         self.relu = nn.ReLU(inplace=True)
         changes = stride > 1 or given != width
         self.shortcut = kinds.convolution(given, width, 1, stride=stride, bias=False) if changes else None
@@ -58,7 +65,7 @@ class WideBlock(nn.Module):
         active = self.relu(self.bn1(given))
         kept = given if self.shortcut is None else self.shortcut(active)
         seen = self.relu(self.bn2(self.conv1(active)))
-        answer: Tensor = self.conv2(self.dropout(seen)) + kept
+        answer: Tensor = self.attention(self.conv2(self.dropout(seen))) + kept
         return answer
 
 
@@ -71,13 +78,19 @@ class WideResNet(Network):
         count = (settings.depth - 4) // 6
         given = 16
         self.conv1 = kinds.convolution(form.channels, given, 3, padding=1, bias=False)
+        within = "none" if settings.attention == "self" else settings.attention
         blocks: list[nn.Module] = []
         for stage in range(3):
             width = 16 * settings.widen * 2**stage
             for place in range(count):
                 stride = 2 if stage > 0 and place == 0 else 1
-                blocks.append(WideBlock(kinds, given, width, stride=stride, dropout=settings.dropout))
+                attention = attention_layer(within, width, form.dimensions)
+                blocks.append(
+                    WideBlock(kinds, given, width, stride=stride, dropout=settings.dropout, attention=attention)
+                )
                 given = width
+        if settings.attention == "self":
+            blocks.append(attention_layer(settings.attention, given, form.dimensions))
         self.blocks = nn.Sequential(*blocks)
         self.bn = kinds.normalisation(given)
         self.relu = nn.ReLU(inplace=True)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from isocenter.core import registry
 from isocenter.core.durations import lasting, seconds_of
 from isocenter.core.errors import OpenQuestion, UsageError
 from isocenter.core.fingerprint import Fingerprint
@@ -31,6 +32,7 @@ from isocenter.learning.planning.reasons import Reasons
 from isocenter.learning.planning.variations import BOTH, strengths, varied, views
 from isocenter.learning.planning.wishes import Wishes
 from isocenter.learning.planning.words import positive_class
+from isocenter.pathway import features as shelf
 
 FEW_CASES = 2000
 """Below this many cases, training and validation cases are used together in folds."""
@@ -122,6 +124,8 @@ def model_for(fingerprint: Fingerprint, wishes: Wishes, begun: ModelRecipe | Non
                 remedy="Leave `--weights` out, or choose a network with `--model`",
             )
         reasons.note("model.weights", "Asked for: what was learned before is learned on.")
+    if wishes.features:
+        return _of_rows(wishes, reasons)
     if begun is not None and wishes.model in (None, begun.name):
         reasons.note("model.name", "The network of the model whose weights it begins with.")
         return ModelRecipe(name=begun.name, settings=begun.settings, weights=wishes.weights)
@@ -133,6 +137,19 @@ def model_for(fingerprint: Fingerprint, wishes: Wishes, begun: ModelRecipe | Non
         return ModelRecipe(name="resnet", weights=wishes.weights)
     reasons.note("model.name", "A residual network, narrow enough for many passes over the cases in the time there is.")
     return ModelRecipe(name="resnet", settings={"depth": 18, "width": 64 if fingerprint.machine.gpu else 16})
+
+
+def _of_rows(wishes: Wishes, reasons: Reasons) -> ModelRecipe:
+    """What learns from features: logistic regression, or what was asked for, if it can."""
+    name = wishes.model or "logistic"
+    family = model_named(name)
+    if family.kind == "network" and not family.takes_rows:
+        raise UsageError(
+            f"`{name}` looks at images and cannot learn from features",
+            remedy="Leave `--features` out, or take a model of rows, such as `--model logistic` or `--model forest`",
+        )
+    reasons.note("model.name", "The model was asked for." if wishes.model else "The plain answer to a row of numbers.")
+    return ModelRecipe(name=name)
 
 
 def augmentation_for(fingerprint: Fingerprint, members: int, reasons: Reasons) -> AugmentationRecipe:
@@ -154,6 +171,16 @@ def augmentation_for(fingerprint: Fingerprint, members: int, reasons: Reasons) -
 def _usable(fingerprint: Fingerprint) -> int:
     """Cases that may be learned from."""
     return fingerprint.cases.get("train", 0) + fingerprint.cases.get("val", 0)
+
+
+def features_for(wishes: Wishes, reasons: Reasons) -> dict[str, dict[str, Any]]:
+    """Families of features, each once, in the order in which they were asked for."""
+    for name in wishes.features:
+        if name not in registry.names(shelf):
+            raise unknown("family of features", name, registry.names(shelf))
+    if wishes.features:
+        reasons.note("input.features", "Asked for: measured of each image as it is, which is not varied.")
+    return {name: {} for name in wishes.features}
 
 
 def balance_for(fingerprint: Fingerprint, reasons: Reasons) -> str:
@@ -269,9 +296,10 @@ def plan(
     task = task_for(fingerprint, wishes, reasons)
     steps, shape, stored = preparation_for(fingerprint, wishes, reasons)
     names = channel_names(fingerprint, steps)
+    features = features_for(wishes, reasons)
     validation, members = design_for(fingerprint, wishes, reasons)
     model = model_for(fingerprint, wishes, begun, reasons).model_copy(update={"members": members})
-    augmentation = augmentation_for(fingerprint, members, reasons)
+    augmentation = augmentation_for(fingerprint, members, reasons) if not features else AugmentationRecipe()
     machine = fingerprint.machine
     precision = precision_for(fingerprint, model, reasons)
     training = training_for(fingerprint, balance_for(fingerprint, reasons), precision, reasons)
@@ -292,6 +320,7 @@ def plan(
             deviation=tuple(1.0 for _ in names),
             modalities=fingerprint.modalities,
             missing=_lacking(fingerprint),
+            features=features,
         ),
         model=model,
         augmentation=augmentation,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from isocenter.core.durations import Duration
 from isocenter.core.settings import Settings
+from isocenter.core.words import separated
 
 
 class SharedWishes(Settings):
@@ -19,6 +22,8 @@ class SharedWishes(Settings):
     """How long training may take, such as 10m; without it the number of steps follows from the number of cases."""
     size: int | None = Field(default=None, ge=8, le=1024)
     """Longest side of the prepared images in pixels."""
+    features: tuple[str, ...] = ()
+    """What is measured of each image and given to the model instead of its pixels, such as hog,glcm."""
     members: int | None = Field(default=None, ge=1, le=20)
     """How many networks are trained and averaged."""
     positive: str | None = None
@@ -31,6 +36,12 @@ class SharedWishes(Settings):
     """Processor cores to use; all unless given."""
     set: tuple[str, ...] = ()
     """Any key of the recipe, such as training.batch=64 or model.settings.depth=34; may be given several times."""
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _apart(cls, given: Any) -> Any:
+        """Names may be joined by commas."""
+        return separated(given)
 
 
 class Wishes(SharedWishes):

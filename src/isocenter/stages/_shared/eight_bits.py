@@ -39,6 +39,9 @@ def quantised(package: Package, home: Path, progress: Progress) -> tuple[bytes |
     recipe = package.recipe.changed("decision", views=("plain",))
     plain = replace(package, recipe=recipe)
     lot = gathered(open_cohort(home), recipe, ("train", "val"), progress)
+    if recipe.input.features:
+        progress.say("Not used: 8-bit integers: features have scales that 8 bits do not hold.")
+        return None, package.manifest.runtimes
     progress.say("Trying 8-bit integers.")
     learned = _rows(lot, "train")
     graph = quantise(package.graphs[GRAPH], lot.pixels[learned[evenly(len(learned), CALIBRATED)]])

@@ -74,7 +74,7 @@ def gathered(cohort: Cohort, recipe: Recipe, splits: Sequence[str], progress: Pr
         labelled,
         lambda channels: entrance.prepare(channels).array,
         key=entrance.key,
-        shape=(len(recipe.input.channels), *recipe.input.shape),
+        shape=recipe.input.array_shape,
         dtype=recipe.input.stored,
         progress=progress,
     )

@@ -18,13 +18,13 @@ def pace(recipe: Recipe) -> float:
     task = task_named(recipe.task)
     count = max(recipe.training.batch, 2)
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 255, (count, len(recipe.input.channels), *recipe.input.shape))
+    pixels = rng.integers(0, 255, (count, *recipe.input.given_shape))
     targets = rng.uniform(0, 1, (count, task.width(recipe))).astype(np.float32)
     rows = np.arange(count)
     weights = task.weights(task.encode(targets, task.decision_from(targets)), "none")
     settings = LossSettings(class_weights=weights)
     school = School(
-        material=Material(pixels=pixels.astype(recipe.input.stored), targets=targets),
+        material=Material(pixels=pixels.astype(recipe.input.given_type), targets=targets),
         parts=[Part(learned=rows, judged=rows[:0])],
         recipe=recipe.changed("training", accumulate=1),
         outputs=task.outputs(recipe),

@@ -24,6 +24,7 @@ from isocenter.learning.export import export_onnx
 from isocenter.learning.models._shared import Network
 from isocenter.pathway import decide
 from isocenter.pathway.decide import Decision
+from isocenter.pathway.given import given_to_model
 from isocenter.stages._shared.marks import written
 from isocenter.stages._shared.material import Lot, evenly, task_named
 
@@ -47,7 +48,7 @@ def packaged(
     from safetensors.torch import save
 
     progress.say("Packaging: exporting the network and checking it on every runtime.")
-    graph, head = export_onnx(network, input_form(recipe), recipe.input.stored)
+    graph, head = export_onnx(network, input_form(recipe), recipe.input.given_type)
     graphs = {GRAPH: graph, HEAD: head}
     weights = save({key: value.contiguous() for key, value in network.state_dict().items()})
     package = Package(
@@ -77,7 +78,7 @@ def _examples(network: Network, lot: Lot, recipe: Recipe, decision: Decision) ->
 
     task = task_named(recipe.task)
     rows = evenly(len(lot.pixels), CHECKED)
-    pixels = np.ascontiguousarray(lot.pixels[rows])
+    pixels = given_to_model(np.ascontiguousarray(lot.pixels[rows]), recipe.input)
     with torch.no_grad():
         logits = np.concatenate(
             [network(torch.from_numpy(part).float())[0].numpy() for part in np.array_split(pixels, 8)]

@@ -25,6 +25,7 @@ from isocenter.learning.device import with_gpu
 from isocenter.learning.planning.overrides import overridden
 from isocenter.learning.planning.rules import Pace, plan
 from isocenter.learning.planning.wishes import Wishes
+from isocenter.pathway.given import with_features
 from isocenter.pathway.preparation import Preparation, fit_steps
 from isocenter.stages._shared.beginning import network_of, with_digest
 from isocenter.stages._shared.material import task_named
@@ -60,8 +61,8 @@ def learned_from(cohort: Cohort, recipe: Recipe, progress: Progress) -> Recipe:
             f"None of the training cases of {cohort.name} can be read",
             remedy="`isocenter show` tells which files are missing, changed or damaged",
         )
-    steps, _ = fit_steps(recipe.preparation, cases, recipe.input.channels)
-    learned = recipe.model_copy(update={"preparation": steps})
+    steps, images = fit_steps(recipe.preparation, cases, recipe.input.channels)
+    learned = recipe.model_copy(update={"preparation": steps, "input": with_features(recipe.input, images)})
     mean, deviation = _normalisation(learned, cases)
     return learned.changed("input", mean=mean, deviation=deviation)
 

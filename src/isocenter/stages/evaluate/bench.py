@@ -109,7 +109,7 @@ def seated(package: Package, cohort: Cohort, split: str, *, own: bool, reader: R
         labelled,
         lambda channels: reader.prepare(channels).array,
         key=reader.key,
-        shape=(len(recipe.input.channels), *recipe.input.shape),
+        shape=recipe.input.array_shape,
         dtype=recipe.input.stored,
         progress=progress,
     )
