@@ -41,7 +41,7 @@ def test_the_watch_sees_a_heavy_package() -> None:
     assert heavy_after("import numpy") == ["numpy"]
 
 
-@pytest.mark.parametrize("kind", ["formats", "layouts", "archives", "models", "runtimes", "explainers"])
+@pytest.mark.parametrize("kind", ["formats", "layouts", "archives", "models", "runtimes", "explainers", "features"])
 def test_listing_a_shelf_loads_none_of_it(kind: str) -> None:
     program = f"from isocenter.cli.app import run; assert run(['list', {kind!r}]) == 0"
     assert heavy_after(program) == []

@@ -185,10 +185,11 @@ def _first_convolution(network: nn.Module) -> str | None:
     return None
 
 
-def _head(network: nn.Module) -> set[str]:
-    """The last dense layer, which answers."""
+def _head(network: Network) -> set[str]:
+    """The last dense layer, which answers, and the parts that answer on the way."""
     dense = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
-    return {f"{dense[-1]}.weight", f"{dense[-1]}.bias"} if dense else set()
+    last = {f"{dense[-1]}.weight", f"{dense[-1]}.bias"} if dense else set()
+    return last | {name for name in network.state_dict() if name.split(".")[0] in network.asides}
 
 
 def _differs_in_channels(value: Tensor, wanted: Tensor) -> bool:

@@ -65,6 +65,9 @@ class Network(nn.Module):
     last hidden layer with extents of 1. `head` gives the logits and the embedding (batch, width).
     """
 
+    asides: tuple[str, ...] = ()
+    """Names of parts that answer on the way while the network learns; see `answers`."""
+
     def __init__(self, form: InputForm) -> None:
         super().__init__()
         self.normalise = Normalise(form)
