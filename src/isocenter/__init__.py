@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from isocenter.stages.evaluate import evaluate
     from isocenter.stages.explain import explain
     from isocenter.stages.ingest import ingest
+    from isocenter.stages.layers import layers
     from isocenter.stages.package import package
     from isocenter.stages.plan import plan
     from isocenter.stages.predict import predict
     from isocenter.stages.show import show
     from isocenter.stages.train import train
     from isocenter.stages.verify import verify
+    from isocenter.workflows.compare import compare
     from isocenter.workflows.demo import demo
 
 __version__ = "0.1.0"
@@ -56,12 +58,14 @@ _DOOR: dict[str, str] = {
     "Readings": "isocenter.core.reading",
     "Recipe": "isocenter.core.recipe",
     "Run": "isocenter.core.run",
+    "compare": "isocenter.workflows.compare",
     "convert": "isocenter.stages.convert",
     "demo": "isocenter.workflows.demo",
     "doctor": "isocenter.stages.doctor",
     "evaluate": "isocenter.stages.evaluate",
     "explain": "isocenter.stages.explain",
     "ingest": "isocenter.stages.ingest",
+    "layers": "isocenter.stages.layers",
     "open_cohort": "isocenter.data.catalogue.store",
     "package": "isocenter.stages.package",
     "plan": "isocenter.stages.plan",
@@ -87,12 +91,14 @@ __all__ = [
     "Readings",
     "Recipe",
     "Run",
+    "compare",
     "convert",
     "demo",
     "doctor",
     "evaluate",
     "explain",
     "ingest",
+    "layers",
     "open_cohort",
     "package",
     "plan",

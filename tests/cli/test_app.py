@@ -24,6 +24,7 @@ from isocenter.core.errors import IsocenterError, Unreadable
 from isocenter.core.optional import version
 from isocenter.core.progress import Progress
 from isocenter.core.settings import Settings, Subject, verb
+from isocenter.stages.train import train
 from model_samples import tiny_model
 
 Captured = pytest.CaptureFixture[str]
@@ -245,6 +246,11 @@ def arguments(name: str, scans: Path, model: Path, tmp_path: Path) -> list[str]:
     """A call of the command that succeeds."""
     if name == "evaluate":
         return [name, str(brightness_model(tmp_path / "m.isomodel")), str(squares(tmp_path / "squares"))]
+    if name == "compare":
+        cohort, made = squares(tmp_path / "squares"), tmp_path / "made"
+        # Trained here already: a comparison trains each model in a process of its own, which takes seconds to start.
+        train(cohort, into=made / "logistic", model="logistic", members=1, threads=1)
+        return [name, str(cohort), "--models", "logistic", "--threads", "1", "--into", str(made)]
     if name in ("plan", "train"):
         cohort = str(squares(tmp_path / "squares"))
         quick = [

@@ -126,6 +126,18 @@ def test_an_edited_recipe_is_another_training(cohort: Path, tmp_path: Path) -> N
         iso.train(cohort, into=tmp_path / "b", recipe=recipe)
 
 
+def test_a_run_of_a_version_that_knew_fewer_wishes_is_taken_up(cohort: Path, tmp_path: Path) -> None:
+    run = trained(cohort, tmp_path / "run")
+    path = run.folder / "record.json"
+    record = json.loads(path.read_text())
+    for name in ("features", "weights"):
+        del record["settings"][name]
+    path.write_text(json.dumps(record))
+    assert trained(cohort, tmp_path / "run").report is not None
+    with pytest.raises(UsageError, match="not alike: features"):
+        trained(cohort, tmp_path / "run", features="statistics")
+
+
 def test_half_precision_where_the_machine_has_none_is_told(
     cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,8 +13,8 @@ from isocenter.core.errors import IsocenterError, UsageError
 from isocenter.core.optional import version
 
 ORDER = (
-    *("demo", "ingest", "show", "plan", "train", "evaluate", "explain", "predict", "package", "verify"),
-    *("convert", "list", "doctor"),
+    *("demo", "ingest", "show", "plan", "train", "compare", "evaluate", "explain", "layers", "predict"),
+    *("package", "verify", "convert", "list", "doctor"),
 )
 """The order in which help lists the commands: that of the work. Others follow by name."""
 

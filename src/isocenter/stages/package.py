@@ -189,7 +189,7 @@ def _of_foreign(settings: PackageSettings, notes: _Notes) -> Package:
 
 
 def _labels(settings: PackageSettings) -> tuple[str, ...]:
-    labels = tuple(name.strip() for one in settings.labels for name in one.split(",") if name.strip())
+    labels = separated(settings.labels)
     if settings.task == "regress":
         if labels:
             raise UsageError("A model that estimates a number has no `labels`", remedy="Leave them out")
