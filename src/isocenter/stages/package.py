@@ -17,6 +17,7 @@ from isocenter.core.recipe import InputRecipe, ModelRecipe, Recipe, StepRecipe
 from isocenter.core.record import begin, now
 from isocenter.core.run import ENDING, find_model
 from isocenter.core.settings import Settings, Subject, verb
+from isocenter.core.words import separated
 from isocenter.delivery.check import Examples, checked_runtimes
 from isocenter.delivery.foreign import Adopted, Wanted, adopted
 from isocenter.delivery.modelfile.card import model_card
