@@ -16,14 +16,13 @@ from isocenter.delivery.modelfile.weights import parameters
 from isocenter.learning import models
 from isocenter.learning.models._shared import Ensemble, InputForm, Model, Network, count_parameters
 
-FORM = InputForm(channels=1, shape=(12, 12), mean=(100.0,), deviation=(50.0,))
-
 
 def network(name: str) -> Network:
     model: Model = registry.get(models, name)
-    built: Any = model.build(model.settings(), FORM, 2)
+    form = InputForm(channels=1, shape=(12,) * min(model.dimensions), mean=(100.0,), deviation=(50.0,))
+    built: Any = model.build(model.settings(), form, 2)
     if model.kind == "estimator":
-        drawn = np.random.default_rng(0).normal(size=(8, 1, *FORM.shape))
+        drawn = np.random.default_rng(0).normal(size=(8, 1, *form.shape))
         classes = np.eye(2, dtype=np.float32)[np.arange(8) % 2]
         built.fit(drawn.astype(np.float32), classes, np.ones(8, np.float32), seed=0)
         built = built.network()

@@ -31,7 +31,7 @@ from isocenter.learning import models
 from isocenter.learning.build import build_model, input_form
 from isocenter.stages.evaluate import folder, results
 from isocenter.stages.train import TrainSettings
-from isocenter.workflows.compare import CompareSettings, Comparison, _asked
+from isocenter.workflows.compare import CompareSettings, Comparison, _asked, _fitting
 from isocenter.workflows.compare.apart import _died, _heard, _train_here, peak_memory
 from isocenter.workflows.compare.results import Compared, ranked
 from isocenter.workflows.compare.table import markdown, notes, points
@@ -276,9 +276,13 @@ def test_a_split_that_is_to_judge_must_hold_cases(
     assert not (tmp_path / "never").exists()
 
 
-def test_all_models_are_those_of_the_shelf(cohort: Path, tmp_path: Path) -> None:
+def test_all_models_are_those_that_can_take_the_cases(cohort: Path, tmp_path: Path) -> None:
     for given in ((), ("all",), (" all ",)):
-        assert _asked(CompareSettings(cohort=cohort, into=tmp_path, models=given)) == registry.names(models)
+        assert _asked(CompareSettings(cohort=cohort, into=tmp_path, models=given)) == []
+    of_images, of_rows = _fitting(iso.plan(cohort)), _fitting(iso.plan(cohort, features="statistics"))
+    assert set(registry.names(models)) - set(of_images) == {"slices"}
+    assert {"logistic", "forest", "mlp"} <= set(of_rows) < set(of_images)
+    assert "resnet" not in of_rows
     assert _asked(CompareSettings(cohort=cohort, into=tmp_path, models=("mlp,cnn", "mlp"))) == ["mlp", "cnn"]
 
 

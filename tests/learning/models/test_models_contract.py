@@ -13,11 +13,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from torch import nn
 from torch.nn import functional
 
 from isocenter.core import registry
+from isocenter.core.errors import UsageError
 from isocenter.core.optional import present, require
+from isocenter.core.recipe import ModelRecipe
 from isocenter.learning import models
+from isocenter.learning.build import build_model
 from isocenter.learning.export import export_onnx
 from isocenter.learning.models._shared import InputForm, Model, Network, count_parameters
 
@@ -34,13 +38,41 @@ NARROW: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": (16, 8)},
     "neighbours": {"neighbours": 1},
     "resnet": {"width": 8, "stages": (1, 1)},
+    "slices": {"width": 8, "stages": (1, 1), "hidden": 16},
     "vgg": {"width": 8},
     "vit": {"width": 16, "depth": 2, "heads": 2},
     "wide_resnet": {"depth": 10, "widen": 1},
 }
 """Settings with which a model is quick; a model that is not named here is tested as it comes."""
 SHAPES = {2: (13, 10), 3: (9, 10, 7)}
+KINDS = {"grey": (2, 1), "colour": (2, 3), "volume": (3, 1), "channels": (3, 3)}
+"""Dimensions and channels of inputs."""
 CLASSES = 2
+
+
+def form_of(dimensions: int, channels: int) -> InputForm:
+    return InputForm(
+        channels=channels, shape=SHAPES[dimensions], mean=(100.0,) * channels, deviation=(50.0,) * channels
+    )
+
+
+def takes(name: str, dimensions: int) -> bool:
+    model: Model = registry.get(models, name)
+    return dimensions in model.dimensions
+
+
+each_input = pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        pytest.param(name, form_of(*kind), id=f"{name}-{word}")
+        for name in NAMES
+        for word, kind in KINDS.items()
+        if takes(name, kind[0])
+    ],
+)
+"""Every model with every input that it says it takes."""
+
+REFUSED = [(name, dimensions) for name in NAMES for dimensions in SHAPES if not takes(name, dimensions)]
 
 
 @pytest.fixture(autouse=True)
@@ -49,26 +81,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(params=NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def model(name: str) -> Model:
-    found: Model = registry.get(models, name)
-    return found
-
-
-@pytest.fixture(params=[(2, 1), (2, 3), (3, 1), (3, 3)], ids=["grey", "colour", "volume", "channels"])
-def form(request: pytest.FixtureRequest, model: Model) -> InputForm:
-    dimensions, channels = request.param
-    assert dimensions in model.dimensions
-    return InputForm(
-        channels=channels, shape=SHAPES[dimensions], mean=(100.0,) * channels, deviation=(50.0,) * channels
-    )
 
 
 def phantoms(form: InputForm) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -109,20 +121,33 @@ def taught(name: str, form: InputForm) -> Network:
     return learned
 
 
-def test_explains_itself_and_each_setting(name: str, model: Model) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_explains_itself_and_each_setting(name: str) -> None:
+    model = registry.get(models, name)
     assert isinstance(model, Model)
+    assert model.dimensions
+    assert set(model.dimensions) <= set(SHAPES)
     assert registry.blurb(models, name).endswith(".")
     assert all(field.description for field in model.settings.model_fields.values())
     with pytest.raises(ValidationError, match="Extra inputs"):
         model.settings(colour_of_the_night=1)
 
 
+@pytest.mark.parametrize(("name", "dimensions"), REFUSED)
+def test_an_input_that_it_cannot_take_is_refused(name: str, dimensions: int) -> None:
+    kind = {2: "images", 3: "volumes"}[dimensions]
+    with pytest.raises(UsageError, match=f"`{name}` cannot take {kind}.*list models"):
+        build_model(ModelRecipe(name=name), form_of(dimensions, 1), CLASSES)
+
+
+@each_input
 def test_the_same_seed_gives_the_same_model(name: str, form: InputForm) -> None:
     first, second = taught(name, form).state_dict(), taught.__wrapped__(name, form).state_dict()
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+@each_input
 def test_learns_eight_phantoms_by_heart_and_hands_out_what_is_promised(name: str, form: InputForm) -> None:
     network = taught(name, form)
     pixels, targets = phantoms(form)
@@ -139,6 +164,7 @@ def test_learns_eight_phantoms_by_heart_and_hands_out_what_is_promised(name: str
     assert logits.argmax(1).tolist() == targets.argmax(1).tolist()
 
 
+@each_input
 def test_runtimes_answer_as_torch_does(name: str, form: InputForm) -> None:
     network = taught(name, form)
     pixels = phantoms(form)[0][:5]
@@ -159,13 +185,16 @@ def test_runtimes_answer_as_torch_does(name: str, form: InputForm) -> None:
             np.testing.assert_allclose(answers[part], theirs, rtol=1e-4, atol=1e-4)
 
 
+@each_input
 def test_bears_bf16_and_channels_last(name: str, form: InputForm) -> None:
     network = copy.deepcopy(taught(name, form))
     pixels = torch.from_numpy(phantoms(form)[0]).float()
     with torch.no_grad():
         exact = network(pixels)[0]
         layout = torch.channels_last if form.dimensions == 2 else torch.channels_last_3d
-        network, pixels = network.to(memory_format=layout), pixels.to(memory_format=layout)
+        nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+        nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
+        pixels = pixels.to(memory_format=layout)
         assert torch.allclose(network(pixels)[0], exact, rtol=1e-4, atol=1e-4)
         with torch.autocast("cpu", torch.bfloat16):
             rough = network(pixels)[0].float()

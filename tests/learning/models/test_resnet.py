@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from isocenter.learning.attention import Attention, attention_layer
 from isocenter.learning.models._shared import InputForm, Stem, count_parameters, layers, stem_for
-from isocenter.learning.models.resnet import BasicBlock, Bottleneck, ResNet, ResNetSettings
+from isocenter.learning.models.resnet import ResNet, ResNetSettings
+from isocenter.learning.residual import BasicBlock, Bottleneck
 
 COUNTS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 PARAMETERS = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032}

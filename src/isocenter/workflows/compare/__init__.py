@@ -23,6 +23,7 @@ from isocenter.drawing.comparison import comparison as drawn
 from isocenter.evidence import metrics
 from isocenter.evidence.metrics._shared import Metric
 from isocenter.learning import models
+from isocenter.learning.models._shared import Model
 from isocenter.learning.planning.wishes import SharedWishes
 from isocenter.pathway import tasks
 from isocenter.pathway.tasks._shared import Task
@@ -70,8 +71,9 @@ def compare(settings: CompareSettings, progress: Progress) -> Comparison:
     budget slow models would get fewer members than quick ones and be judged by other cases.
     """
     cohort = open_cohort(settings.cohort)
-    names = _asked(settings)
+    asked = _asked(settings)
     made = _planned(settings, progress)
+    names = asked or _fitting(made)
     make_folder(settings.into)
     with locked(settings.into / LOCK_FILE, f"the comparison {settings.into}", progress=progress):
         return _Comparing(settings, cohort, names, made, progress).run()
@@ -172,7 +174,7 @@ class _Comparing:
 
 
 def _asked(settings: CompareSettings) -> list[str]:
-    """The models that are asked for, in that order; refuses what names no model, or would make all of them one."""
+    """The models that are asked for, in that order, none for all; refuses what makes all of them one."""
     for pair in settings.set:
         if pair.partition("=")[0].strip() in ("model", "model.name"):
             raise UsageError(
@@ -182,12 +184,24 @@ def _asked(settings: CompareSettings) -> list[str]:
             )
     known = registry.names(models)
     asked = list(dict.fromkeys(separated(settings.models)))
-    if not asked or asked == [ALL]:
-        return known
+    if asked == [ALL]:
+        return []
     for name in asked:
         if name not in known:
             raise registry.unknown("model", name, known)
     return asked
+
+
+def _fitting(made: Plan) -> list[str]:
+    """Every model that can take these cases: images or volumes, or the rows that features are."""
+    wanted = made.recipe.input
+    found = []
+    for name in registry.names(models):
+        model: Model = registry.get(models, name)
+        rows = model.kind == "estimator" or model.takes_rows
+        if rows if wanted.features else wanted.dimensions in model.dimensions:
+            found.append(name)
+    return found
 
 
 def _planned(settings: CompareSettings, progress: Progress) -> Plan:
