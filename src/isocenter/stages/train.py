@@ -333,7 +333,7 @@ def _finished(settings: TrainSettings) -> Run | None:
     record = Record.model_validate_json(record_path.read_text(encoding="utf-8"))
     asked = json.loads(json.dumps(_asked(settings)))
     # What an earlier version could not be asked for was left at what it is by default.
-    plain = json.loads(TrainSettings.model_construct().model_dump_json(include=set(Wishes.model_fields)))
+    plain = Wishes().model_dump(mode="json")
     other = [name for name in asked if record.settings.get(name, plain.get(name)) != asked[name]]
     if other:
         raise UsageError(
