@@ -251,6 +251,8 @@ def arguments(name: str, scans: Path, model: Path, tmp_path: Path) -> list[str]:
         # Trained here already: a comparison trains each model in a process of its own, which takes seconds to start.
         train(cohort, into=made / "logistic", model="logistic", members=1, threads=1)
         return [name, str(cohort), "--models", "logistic", "--threads", "1", "--into", str(made)]
+    if name == "layers":
+        return [name, "mlp"]
     if name in ("plan", "train"):
         cohort = str(squares(tmp_path / "squares"))
         quick = [

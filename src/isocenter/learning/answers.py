@@ -94,7 +94,7 @@ class Constant(nn.Module):
 
     def __init__(self, values: NDArray[np.float32]) -> None:
         super().__init__()
-        self.values = nn.Parameter(torch.from_numpy(values), requires_grad=False)
+        self.values = learned(values)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """It, for each row."""
@@ -171,6 +171,11 @@ class Logarithm(nn.Module):
         return answer
 
 
+def learned(values: NDArray[Any]) -> nn.Parameter:
+    """What a library learned, as part of a layer that learns no more; whole numbers count as well."""
+    return nn.Parameter(torch.from_numpy(values), requires_grad=False)
+
+
 def weighted_sum(weight: Floats, bias: Floats) -> nn.Linear:
     """A sum of the numbers for each output: weight (outputs, width) and bias (outputs,)."""
     linear = nn.Linear(weight.shape[1], len(weight))
@@ -189,11 +194,9 @@ def distances(numbers: Tensor, known: Tensor) -> Tensor:
 class Likeness(nn.Module):
     """A weighted sum of how alike a row is to known ones: what a support vector machine answers with."""
 
-    known: Tensor
-
     def __init__(self, known: Floats, weight: Floats, bias: Floats, narrowness: float) -> None:
         super().__init__()
-        self.register_buffer("known", torch.from_numpy(np.asarray(known, dtype=np.float32)))
+        self.known = learned(np.asarray(known, dtype=np.float32))
         self.sum = weighted_sum(weight, bias)
         self.narrowness = narrowness
 
@@ -206,14 +209,11 @@ class Likeness(nn.Module):
 class Nearest(nn.Module):
     """What is known of the nearest cases, averaged."""
 
-    known: Tensor
-    weight: Tensor
-
     def __init__(self, known: Floats, told: Floats, weight: Floats, count: int) -> None:
         super().__init__()
-        self.register_buffer("known", torch.from_numpy(np.asarray(known, dtype=np.float32)))
-        self.register_buffer("weight", torch.from_numpy(np.asarray(weight, dtype=np.float32)))
-        self.told = nn.Parameter(torch.from_numpy(np.asarray(told, dtype=np.float32)), requires_grad=False)
+        self.known = learned(np.asarray(known, dtype=np.float32))
+        self.weight = learned(np.asarray(weight, dtype=np.float32))
+        self.told = learned(np.asarray(told, dtype=np.float32))
         self.count = min(count, len(known))
 
     def forward(self, numbers: Tensor) -> Tensor:
@@ -270,11 +270,10 @@ class Trees(nn.Module):
     All trees are walked at once, a decision at a time: as many steps as the deepest has levels.
     """
 
-    column: Tensor
-    threshold: Tensor
-    left: Tensor
-    right: Tensor
-    roots: Tensor
+    column: nn.Parameter
+    left: nn.Parameter
+    right: nn.Parameter
+    roots: nn.Parameter
 
     def __init__(self, trees: Sequence[Tree], *, mean: bool, start: Floats | None = None) -> None:
         super().__init__()
@@ -285,12 +284,12 @@ class Trees(nn.Module):
         }
         held = {"column": np.concatenate([tree.column for tree in trees]), **follow, "roots": roots}
         for name, values in held.items():
-            self.register_buffer(name, torch.from_numpy(values.astype(np.int64)))
-        self.register_buffer("threshold", torch.from_numpy(_single(np.concatenate([one.threshold for one in trees]))))
+            self.register_parameter(name, learned(values.astype(np.int64)))
+        self.threshold = learned(_single(np.concatenate([one.threshold for one in trees])))
         value = np.concatenate([tree.value for tree in trees]).astype(np.float32)
-        self.value = nn.Parameter(torch.from_numpy(value), requires_grad=False)
+        self.value = learned(value)
         begin = np.zeros(value.shape[1]) if start is None else start
-        self.start = nn.Parameter(torch.from_numpy(begin.astype(np.float32)), requires_grad=False)
+        self.start = learned(begin.astype(np.float32))
         self.depth = max(tree.depth for tree in trees)
         self.mean = mean
 

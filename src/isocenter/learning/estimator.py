@@ -106,11 +106,9 @@ class RowNetwork(Network):
 class Chosen(nn.Module):
     """Some of the numbers."""
 
-    places: Tensor
-
     def __init__(self, places: NDArray[np.integer[Any]]) -> None:
         super().__init__()
-        self.register_buffer("places", torch.from_numpy(np.sort(places).astype(np.int64)))
+        self.places = nn.Parameter(torch.from_numpy(np.sort(places).astype(np.int64)), requires_grad=False)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Those that were chosen."""
@@ -120,11 +118,9 @@ class Chosen(nn.Module):
 class Components(nn.Module):
     """Principal components: sums of the numbers along which cases differ most."""
 
-    axes: Tensor
-
     def __init__(self, axes: Floats) -> None:
         super().__init__()
-        self.register_buffer("axes", torch.from_numpy(np.ascontiguousarray(axes, dtype=np.float32)))
+        self.axes = nn.Parameter(torch.from_numpy(np.array(axes, dtype=np.float32)), requires_grad=False)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Each case along each axis."""
