@@ -48,6 +48,7 @@ def test_a_threshold_that_there_cannot_be_is_refused_before_training(
 
 
 def test_a_threshold_that_there_can_be_is_not() -> None:
+    """None of these is refused."""
     require_decidable(task_named("classify"), asked(sensitivity=0.95))
     require_decidable(task_named("multilabel"), asked("multilabel", ("a", "b", "c"), threshold="youden"))
     require_decidable(task_named("ordinal"), asked("ordinal", ("none", "mild", "severe")))

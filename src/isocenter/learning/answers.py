@@ -62,7 +62,9 @@ def answered(rows: Rows, classes: Classes, number: Number | None) -> nn.Module:
     for column, weights in zip(rows.targets.T, by_column(rows.weights, rows.targets).T, strict=True):
         known = ~np.isnan(column)
         numbers, target, shares = rows.numbers[known], column[known], weights[known]
-        if rows.kind == "sigmoid":
+        if not known.any():
+            parts.append(Constant(np.zeros(1, np.float32)))
+        elif rows.kind == "sigmoid":
             both = np.stack([1 - target, target], axis=1)
             parts.append(Difference(_one_of_classes(numbers, both, shares, rows.seed, classes)))
         elif number is None:
@@ -265,7 +267,7 @@ class Tree:
 
 
 class Trees(nn.Module):
-    """The mean or the sum of the leaves that a row falls into, from a first value on.
+    """The mean or the sum of the leaves that a row falls into.
 
     All trees are walked at once, a decision at a time: as many steps as the deepest has levels.
     """
@@ -275,7 +277,7 @@ class Trees(nn.Module):
     right: nn.Parameter
     roots: nn.Parameter
 
-    def __init__(self, trees: Sequence[Tree], *, mean: bool, start: Floats | None = None) -> None:
+    def __init__(self, trees: Sequence[Tree], *, mean: bool) -> None:
         super().__init__()
         roots = np.cumsum([0, *(len(tree.column) for tree in trees[:-1])])
         follow = {
@@ -286,10 +288,7 @@ class Trees(nn.Module):
         for name, values in held.items():
             self.register_parameter(name, learned(values.astype(np.int64)))
         self.threshold = learned(_single(np.concatenate([one.threshold for one in trees])))
-        value = np.concatenate([tree.value for tree in trees]).astype(np.float32)
-        self.value = learned(value)
-        begin = np.zeros(value.shape[1]) if start is None else start
-        self.start = learned(begin.astype(np.float32))
+        self.value = learned(np.concatenate([tree.value for tree in trees]).astype(np.float32))
         self.depth = max(tree.depth for tree in trees)
         self.mean = mean
 
@@ -300,7 +299,7 @@ class Trees(nn.Module):
             below = numbers.gather(1, self.column[nodes]) <= self.threshold[nodes]
             nodes = torch.where(below, self.left[nodes], self.right[nodes])
         leaves = self.value[nodes]
-        return self.start + (leaves.mean(1) if self.mean else leaves.sum(1))
+        return leaves.mean(1) if self.mean else leaves.sum(1)
 
 
 def _single(thresholds: Floats) -> NDArray[np.float32]:

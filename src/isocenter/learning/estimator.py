@@ -254,6 +254,8 @@ def _closeness(rows: Rows) -> Floats:
     closest = np.zeros(rows.numbers.shape[1])
     for column, given in zip(rows.targets.T, by_column(rows.weights, rows.targets).T, strict=True):
         known = ~np.isnan(column)
+        if not known.any():
+            continue
         numbers, share = rows.numbers[known].astype(np.float64), given[known] / given[known].sum()
         numbers, target = numbers - share @ numbers, column[known] - share @ column[known]
         spread = np.sqrt((share @ numbers**2) * (share @ target**2))

@@ -6,9 +6,7 @@ from isocenter.core.errors import Unreadable
 from isocenter.core.recipe import Recipe
 from isocenter.learning.build import build_model, input_form
 from isocenter.learning.models._shared import Network
-
-_MEMBER = "members.0."
-"""What stands before the names of the first of several members."""
+from isocenter.learning.weights import of_member
 
 
 def rebuilt(recipe: Recipe, weights: bytes, outputs: int, *, source: str) -> Network:
@@ -25,9 +23,7 @@ def rebuilt(recipe: Recipe, weights: bytes, outputs: int, *, source: str) -> Net
 
     network: Network = build_model(recipe.model, input_form(recipe), outputs)
     try:
-        given = load(weights)
-        first = {name.removeprefix(_MEMBER): value for name, value in given.items() if name.startswith(_MEMBER)}
-        network.load_state_dict(first or given)
+        network.load_state_dict(of_member(load(weights), 0))
     except (RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise Unreadable(source, why=f"its weights are not those of the network in its recipe ({reason})") from error

@@ -183,7 +183,7 @@ class Residual(Network):
             self.shrinks *= step
         self.channels = given
 
-    def answer(self, settings: ResidualSettings, outputs: int) -> None:
+    def add_answer(self, settings: ResidualSettings, outputs: int) -> None:
         """Add the layer that answers, and draw all weights."""
         self.dropout = nn.Dropout(settings.dropout)
         self.fc = nn.Linear(self.channels, outputs)

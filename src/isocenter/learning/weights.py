@@ -101,7 +101,7 @@ def lay_in(network: Network, given: Tensors, *, member: int = 0) -> Taken:
         member: of a model of several members, each begins with another one's.
     """
     own = network.state_dict()
-    named = _renamed(_of_member(given, member), own)
+    named = _renamed(of_member(given, member), own)
     first, last = _first_convolution(network), _head(network)
     filled: dict[str, Tensor] = {}
     adapted: list[str] = []
@@ -150,7 +150,7 @@ def _only_head_is_left(network: Network, filled: Tensors) -> bool:
     return bool(filled) and {name for name, _ in network.named_parameters()} - set(filled) <= _head(network)
 
 
-def _of_member(given: Tensors, member: int) -> Tensors:
+def of_member(given: Tensors, member: int) -> Tensors:
     """Of an ensemble's weights those of one member."""
     numbers = sorted({int(name.split(".")[1]) for name in given if _is_of_member(name)})
     if not numbers:

@@ -161,6 +161,14 @@ def test_statements_that_are_not_all_known_are_learned_each_by_itself(name: str)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_a_statement_of_which_nothing_is_known_is_left_open(name: str) -> None:
+    targets = np.stack([MEANT[:, 0] > 0, np.full(90, np.nan)], axis=1)
+    logits = taught(name, targets, 2, "sigmoid", best=6).logits(PIXELS)
+    assert (logits[:, 1] == 0).all()
+    assert len(set(logits[:, 0])) > 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_classes_that_no_case_shows_are_unlikely_and_one_alone_is_certain_enough(name: str) -> None:
     unseen = np.eye(5)[CLASSES + 1]
     shares = torch.from_numpy(taught(name, unseen, 5, "softmax").logits(PIXELS)).softmax(1).numpy()
@@ -242,7 +250,7 @@ def test_thresholds_are_met_as_in_double_precision() -> None:
     below = Tree(
         column=tree.column, threshold=tree.threshold - 2e-12, left=tree.left, right=tree.right, value=tree.value
     )
-    assert Trees([below], mean=False, start=np.array([10.0]))(given)[:, 0].tolist() == [12.0, 12.0, 11.0]
+    assert Trees([below, below], mean=False)(given)[:, 0].tolist() == [4.0, 4.0, 2.0]
 
 
 @pytest.mark.parametrize("name", ["logistic", "svm"])

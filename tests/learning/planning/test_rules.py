@@ -8,7 +8,7 @@ import pytest
 
 from isocenter.core.errors import OpenQuestion, UsageError
 from isocenter.core.fingerprint import ChannelFacts, Fingerprint, Machine, Spread
-from isocenter.core.recipe import Recipe, recipe_from
+from isocenter.core.recipe import ModelRecipe, Recipe, recipe_from
 from isocenter.learning.planning.overrides import overridden
 from isocenter.learning.planning.rules import plan
 from isocenter.learning.planning.wishes import Wishes
@@ -172,6 +172,19 @@ def test_half_precision_follows_from_the_machine_alone(bf16: bool, model: str | 
     recipe = plan(fingerprint(machine=here), Wishes(model=model))
     assert recipe.training.precision == precision
     assert ("training.precision" in recipe.reasons) is (precision == "bf16")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "begun", "reason"),
+    [
+        ({"model": "forest"}, None, "`forest` begins with no weights"),
+        ({}, ModelRecipe(name="svm"), "`svm` begins with no weights"),
+        ({"features": "hog"}, None, "cannot stand beside `--features`"),
+    ],
+)
+def test_weights_that_nothing_begins_with_are_refused(wishes: Any, begun: ModelRecipe | None, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        plan(fingerprint(), Wishes(weights="other.isomodel", **wishes), begun=begun)
 
 
 def test_every_plan_is_a_file_that_reads_back() -> None:

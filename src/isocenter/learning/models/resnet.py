@@ -19,7 +19,7 @@ class ResNet(Residual):
 
     def __init__(self, settings: ResNetSettings, form: InputForm, outputs: int) -> None:
         super().__init__(settings, form, seen=form)
-        self.answer(settings, outputs)
+        self.add_answer(settings, outputs)
 
 
 def build(settings: ResNetSettings, form: InputForm, outputs: int) -> Network:

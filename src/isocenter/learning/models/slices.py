@@ -64,7 +64,7 @@ class Slices(Residual):
             self.grids.extend(
                 EvenCells(*sizes, axis) for axis, sizes in enumerate(zip(form.shape, cells, strict=True), FIRST)
             )
-        self.answer(settings, outputs)
+        self.add_answer(settings, outputs)
         if isinstance(self.join, GatedAttention):
             self.join.begin_evenly()
 

@@ -117,12 +117,7 @@ def model_for(fingerprint: Fingerprint, wishes: Wishes, begun: ModelRecipe | Non
     base width of 16 learns as well as wider ones in the minutes that a processor has.
     """
     if wishes.weights:
-        if wishes.model and model_named(wishes.model).kind != "network":
-            raise UsageError(
-                f"`{wishes.model}` begins with no weights",
-                why="it learns at once, from the cases alone",
-                remedy="Leave `--weights` out, or choose a network with `--model`",
-            )
+        _require_beginning(wishes, begun)
         reasons.note("model.weights", "Asked for: what was learned before is learned on.")
     if wishes.features:
         return _of_rows(wishes, reasons)
@@ -137,6 +132,23 @@ def model_for(fingerprint: Fingerprint, wishes: Wishes, begun: ModelRecipe | Non
         return ModelRecipe(name="resnet", weights=wishes.weights)
     reasons.note("model.name", "A residual network, narrow enough for many passes over the cases in the time there is.")
     return ModelRecipe(name="resnet", settings={"depth": 18, "width": 64 if fingerprint.machine.gpu else 16})
+
+
+def _require_beginning(wishes: Wishes, begun: ModelRecipe | None) -> None:
+    """Refuse weights for what begins with none, rather than leave them out in silence."""
+    if wishes.features:
+        raise UsageError(
+            "`--weights` cannot stand beside `--features`",
+            why="a model of features learns from the numbers alone",
+            remedy="Leave one of them out",
+        )
+    name = wishes.model or (begun.name if begun is not None else "resnet")
+    if model_named(name).kind != "network":
+        raise UsageError(
+            f"`{name}` begins with no weights",
+            why="it learns at once, from the cases alone",
+            remedy="Leave `--weights` out, or choose a network with `--model`",
+        )
 
 
 def _of_rows(wishes: Wishes, reasons: Reasons) -> ModelRecipe:
