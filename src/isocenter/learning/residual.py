@@ -19,7 +19,6 @@ from isocenter.learning.models._shared import (
     Layers,
     ModelSettings,
     Network,
-    Stem,
     average_over_places,
     fewer,
     first_convolution,
@@ -155,7 +154,7 @@ class Residual(Network):
         """
         super().__init__(form)
         kinds = layers(seen)
-        stem: Stem = stem_for(seen.shape) if settings.stem == "auto" else settings.stem
+        stem = stem_for(seen.shape, settings.stem)
         self.conv1 = first_convolution(kinds, seen.channels, settings.width, stem)
         self.bn1 = kinds.normalisation(settings.width)
         self.relu = nn.ReLU(inplace=True)

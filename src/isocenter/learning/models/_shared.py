@@ -239,12 +239,14 @@ def layers(form: InputForm) -> Layers:
     return _LAYERS[form.dimensions]
 
 
-def stem_for(shape: tuple[int, ...]) -> Stem:
-    """How soon an input is made smaller: the larger it is, the sooner.
+def stem_for(shape: tuple[int, ...], asked: Stem | Literal["auto"] = "auto") -> Stem:
+    """How soon an input is made smaller: as was asked, or the larger it is, the sooner.
 
     An image goes by its smaller extent. A volume costs what an image of more than twice its extent costs, and its
     largest extent counts, because a few slices do not make a fine grid of many rows and columns cheap.
     """
+    if asked != "auto":
+        return asked
     extent = min(shape) if len(shape) == 2 else 2 * max(shape)
     if extent <= 64:
         return "small"

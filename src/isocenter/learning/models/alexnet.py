@@ -129,7 +129,7 @@ def _stages(settings: AlexNetSettings, form: InputForm) -> tuple[list[nn.Module]
     """The layers before the dense ones, and the extents and channels of the map that they give."""
     kinds, classic = layers(form), settings.variant == "classic"
     widths = [_share(width, settings.width) for width in WIDTHS[settings.variant]]
-    stem: Stem = stem_for(form.shape) if settings.stem == "auto" else settings.stem
+    stem = stem_for(form.shape, settings.stem)
     convolution, extents = _first(kinds, form, widths[0], stem)
     stages: list[nn.Module] = []
     for number, width in enumerate(widths):

@@ -74,7 +74,7 @@ class DenseNet(Stacked):
             dropout_prob=settings.dropout,
         )
         stack: nn.Sequential = whole.features
-        stem: Stem = stem_for(form.shape) if settings.stem == "auto" else settings.stem
+        stem = stem_for(form.shape, settings.stem)
         if stem != "large":
             _begin_finer(stack, first_convolution(layers(form), form.channels, settings.initial, stem))
         _bear_thin_maps(stack, form, stem)

@@ -101,7 +101,7 @@ class EfficientNet(Network):
         from monai.networks.nets import EfficientNet as Whole
 
         size = SIZES[settings.size]
-        stem: Stem = stem_for(form.shape) if settings.stem == "auto" else settings.stem
+        stem = stem_for(form.shape, settings.stem)
         whole = Whole(
             blocks_args_str=_spelled(settings.blocks or _counts(size.depth), stem),
             spatial_dims=form.dimensions,

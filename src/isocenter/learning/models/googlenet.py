@@ -151,7 +151,7 @@ class GoogLeNet(Network):
     def __init__(self, settings: GoogLeNetSettings, form: InputForm, outputs: int) -> None:
         super().__init__(form)
         kinds, width = layers(form), settings.width
-        stem: Stem = stem_for(form.shape) if settings.stem == "auto" else settings.stem
+        stem = stem_for(form.shape, settings.stem)
         self.conv1 = Unit(kinds, first_convolution(kinds, form.channels, width, stem))
         self.conv2 = _unit(kinds, width, width)
         self.conv3 = _unit(kinds, width, 3 * width, 3)
